@@ -1,0 +1,158 @@
+"""Response surfaces with a known optimum, on which searches can be compared without a machine.
+
+Three families; within a family every seed draws another surface (where the optimum lies, which
+knobs matter and how much). ``smooth``: 6 integer knobs of which 3 matter. ``wide``: 12 of which
+4 matter. ``mixed``: choices and log integers, with an interaction and a cliff. The noise is
+multiplicative, 4 to 8 %, and 3 % of the runs are outliers.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sealtune.space.knobs import ChoiceKnob, Dimension, IntKnob, Setting
+from sealtune.space.space import Space
+
+FAMILIES = ("smooth", "wide", "mixed")
+OUTLIERS = 0.03
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A space, the noise-free speed of each setting, and the best that can be reached.
+
+    Attributes:
+        family: Which of `FAMILIES`.
+        space: Starts at the baseline.
+        speed: Noise-free metric of a setting, baseline about 1000, larger is better.
+        best: Noise-free metric at the optimum.
+        noise: Standard deviation of the logarithm of one run.
+    """
+
+    family: str
+    space: Space
+    speed: Callable[[Setting], float]
+    best: float
+    noise: float
+
+    def share(self, setting: Setting) -> float:
+        """Return the share of the reachable gain of `setting`; 0 at the start, 1 at the best."""
+        start = self.speed(self.space.start)
+        return (self.speed(setting) - start) / (self.best - start)
+
+    def measure(self, seed: int) -> Callable[[Setting], float]:
+        """Return a noisy benchmark of this surface; same seed, same noise in the same order."""
+        generator = np.random.default_rng([seed, 77])
+
+        def run(setting: Setting) -> float:
+            logarithm = generator.normal(0.0, self.noise)
+            if generator.random() < OUTLIERS:
+                logarithm += generator.choice([-1.0, -1.0, 1.0]) * generator.uniform(0.1, 0.4)
+            return self.speed(setting) * math.exp(logarithm)
+
+        return run
+
+
+def surface(family: str, seed: int) -> Surface:
+    """Return surface number `seed` of `family`.
+
+    Raises:
+        ValueError: There is no such family.
+    """
+    generator = np.random.default_rng([seed, *family.encode()])
+    if family == "smooth":
+        return _bumps(family, generator, knobs=6, matter=3, noise=0.04)
+    if family == "wide":
+        return _bumps(family, generator, knobs=12, matter=4, noise=0.08)
+    if family == "mixed":
+        return _mixed(generator)
+    raise ValueError(f"{family}: no such family; there are {', '.join(FAMILIES)}")
+
+
+def _bumps(
+    family: str, generator: np.random.Generator, *, knobs: int, matter: int, noise: float
+) -> Surface:
+    """Return a single hill along `matter` knobs, with a pairwise twist; the others do nothing."""
+    space = Space(
+        [IntKnob(f"k{i}", 0, 1000, start=int(generator.integers(100, 900))) for i in range(knobs)]
+    )
+    chosen = generator.choice(knobs, matter, replace=False)
+    start = space.encode(space.start)
+    # The optimum is well away from the start along every knob that matters.
+    side = np.where(start[chosen] > 0.5, -1.0, 1.0)
+    optimum = np.clip(start[chosen] + side * generator.uniform(0.25, 0.6, matter), 0.02, 0.98)
+    weight = generator.dirichlet(np.full(matter, 3.0))
+    width = generator.uniform(0.2, 0.45, matter)
+    twist = generator.uniform(-0.5, 0.5)
+    gain = generator.uniform(0.4, 0.9)
+
+    def speed(setting: Setting) -> float:
+        away = (space.encode(setting)[chosen] - optimum) / width
+        pair = twist * weight.min() * away[0] * away[1] * math.exp(-0.5 * (away @ away) / 4)
+        hills = weight @ np.exp(-0.5 * away**2)
+        return float(1000.0 * math.exp(gain * (0.9 * hills + 0.1 * math.exp(-away @ away) + pair)))
+
+    return Surface(family, space, speed, _climb(space, speed, generator), noise)
+
+
+def _mixed(generator: np.random.Generator) -> Surface:
+    """Return choices and log integers: an optimum that moves with a choice, and a cliff."""
+    scheduler = ChoiceKnob("scheduler", ["none", "mq-deadline", "bfq", "kyber"], start="none")
+    pages = ChoiceKnob("pages", ["always", "madvise", "never"], start="madvise")
+    space: Space = Space(
+        [
+            scheduler,
+            pages,
+            IntKnob("ahead", 4, 16384, start=128, scale="log"),
+            IntKnob("poll", 0, 1_000_000, start=0, scale="log", step=100),
+            IntKnob("dirty", 1, 60, start=20),
+            IntKnob("backlog", 128, 65536, start=4096, scale="log"),
+            IntKnob("requests", 16, 1024, start=256, scale="log"),
+        ]
+    )
+    level = {name: generator.uniform(0.0, 0.25) for name in scheduler.choices}
+    spot = {name: generator.uniform(0.1, 0.95) for name in scheduler.choices}
+    page = {name: generator.uniform(0.0, 0.15) for name in pages.choices}
+    poll, gain = generator.uniform(0.5, 0.9), generator.uniform(0.2, 0.5)
+    cliff = generator.uniform(0.7, 0.9)
+
+    def speed(setting: Setting) -> float:
+        at = dict(zip(space.names, space.encode(setting), strict=True))
+        ahead = math.exp(-0.5 * ((at["ahead"] - spot[str(setting["scheduler"])]) / 0.2) ** 2)
+        polled = math.exp(-0.5 * ((at["poll"] - poll) / 0.25) ** 2)
+        total = level[str(setting["scheduler"])] + page[str(setting["pages"])]
+        total += gain * ahead + 0.3 * polled - 0.1 * at["dirty"]
+        fallen = at["dirty"] > cliff or (at["poll"] > 0.97)
+        return float(1000.0 * math.exp(total - (0.8 if fallen else 0.0)))
+
+    return Surface("mixed", space, speed, _climb(space, speed, generator), 0.06)
+
+
+def _climb(
+    space: Space, speed: Callable[[Setting], float], generator: np.random.Generator
+) -> float:
+    """Return the best noise-free speed: a dense random search, then coordinate steps."""
+    dense = generator.random((1500, len(space)))
+    tops = sorted(dense, key=lambda vector: -speed(space.decode(vector)))[:3]
+    best = 0.0
+    for vector in tops:
+        best = max(best, _ascend(space, speed, vector.copy()))
+    return best
+
+
+def _ascend(
+    space: Space, speed: Callable[[Setting], float], vector: np.ndarray[tuple[int], np.dtype]
+) -> float:
+    """Return the speed at the top of the hill under `vector`, axis by axis."""
+    for _ in range(4):
+        for axis in range(len(vector)):
+            lines = [np.r_[vector[:axis], place, vector[axis + 1 :]] for place in _LINE]
+            vector = max(lines, key=lambda line: speed(space.decode(line)))
+    return speed(space.decode(vector))
+
+
+_LINE = np.linspace(0.0, 1.0, 41)
+
+Dimensions = tuple[Dimension, ...]

@@ -1,0 +1,111 @@
+"""From a command line to a `BenchmarkSpec`: what is known runs, what is not asks first."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealtune.benchmarks.base import BenchmarkSpec
+from sealtune.benchmarks.grammar import GRAMMARS, Grammar, Parsed, read_options
+from sealtune.errors import ConfigError
+
+SYSTEM_DIRECTORY = re.compile(
+    r"(/usr)?(/local)?/s?bin|/usr/lib/postgresql/\d+/bin|/usr/pgsql-\d+/bin"
+)
+FAMILIAR_PATTERNS = {
+    "pgbench": r"^tps = ([\d.]+)",
+    "ab": r"^Requests per second:\s+([\d.]+)",
+    "wrk": r"^Requests/sec:\s+([\d.]+)",
+}
+"""Where tools that run as a custom command print their result."""
+
+
+def parse_command(text: str) -> BenchmarkSpec:
+    """Return what `text` asks for; starts nothing.
+
+    ``sudo -u X`` is dropped, run lengths are replaced by the session's own. A command of the
+    catalogue needs no approval. One that names the person's own database or server gets
+    `BenchmarkSpec.approval` and `BenchmarkSpec.target`; one that no adapter knows becomes
+    ``custom`` and needs approval too.
+
+    Raises:
+        ConfigError: Empty, badly quoted, meant for a shell, or a known tool with a bad value.
+
+    >>> parse_command("pgbench -c 4 -j 2").options
+    {'clients': 4, 'jobs': 2}
+    """
+    words, notices = _without_sudo(_words(text))
+    program = Path(words[0])
+    grammar = GRAMMARS.get(program.name)
+    trusted = str(program.parent) == "." or SYSTEM_DIRECTORY.fullmatch(str(program.parent))
+    parsed = read_options(grammar, words[1:]) if grammar and trusted else None
+    if grammar is None or parsed is None:
+        return _custom(text, words, notices)
+    return _known(text, grammar, parsed, notices)
+
+
+def _known(text: str, grammar: Grammar, parsed: Parsed, notices: list[str]) -> BenchmarkSpec:
+    notices = [*notices, *parsed.notices]
+    approval = None
+    if parsed.target:
+        named = ", ".join(f"{key} {value}" for key, value in parsed.target.items())
+        approval = (
+            f"it names {grammar.owns} of yours ({named}); without your approval "
+            f"{grammar.private} is measured instead"
+        )
+    return BenchmarkSpec(
+        grammar.adapter, parsed.options, text, approval, tuple(notices), parsed.target
+    )
+
+
+def _custom(text: str, words: Sequence[str], notices: list[str]) -> BenchmarkSpec:
+    command = shlex.join(words)
+    pattern = FAMILIAR_PATTERNS.get(Path(words[0]).name)
+    options = {"argv": command, **({"pattern": pattern} if pattern else {})}
+    return BenchmarkSpec(
+        "custom",
+        options,
+        text,
+        f"sealtune does not know this command and would run it as it stands: {command}",
+        tuple(notices),
+    )
+
+
+def _words(text: str) -> list[str]:
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";<>|&")
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        split = list(lexer)
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"benchmark_command: {text!r}: {error}") from error
+    found = [word for word in split if word and set(word) <= set(";<>|&")]
+    found += re.findall(r"\$\(|`|\n", re.sub(r"'[^']*'", "", text.strip()))
+    if found:
+        raise ConfigError(
+            f"benchmark_command: {text!r} contains {found[0]!r}; commands never go through a "
+            "shell. Put it into a script, make that executable, and name the script."
+        )
+    if not words:
+        raise ConfigError("benchmark_command: empty; name a benchmark such as 'pgbench -c 4'")
+    return words
+
+
+def _without_sudo(words: list[str]) -> tuple[list[str], list[str]]:
+    if Path(words[0]).name != "sudo":
+        return words, []
+    rest, user = words[1:], ""
+    while rest and rest[0].startswith("-"):
+        flag = rest.pop(0)
+        if flag in ("-u", "-g") and rest:
+            value = rest.pop(0)
+            user = value if flag == "-u" else user
+        elif flag.startswith("--user="):
+            user = flag.partition("=")[2]
+        elif flag == "--":
+            break
+    if not rest:
+        raise ConfigError("benchmark_command: sudo without a command")
+    dropped = f"sudo -u {user}" if user else "sudo"
+    return rest, [f"{dropped} dropped: benchmarks run as an unprivileged user of their own"]

@@ -1,0 +1,160 @@
+"""The person's own command, and where in its output the number stands."""
+
+import json
+import math
+import os
+import re
+import shlex
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from sealtune.benchmarks.base import BenchmarkSpec, Metric, Reading
+from sealtune.benchmarks.process import PROGRAM_PATH, Outcome, last_line, run_child
+from sealtune.benchmarks.tool import ToolAdapter, Watch
+from sealtune.benchmarks.workplace import Account, choose_account
+from sealtune.errors import BenchmarkFailedError, ConfigError
+
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+
+
+class CustomAdapter(ToolAdapter):
+    """Any command that prints its result.
+
+    A command shorter than a run is repeated until the time is used, the mean counts. It runs as
+    the person who called sudo, else as ``nobody``; never as root.
+
+    Options: ``argv`` (the command without ``sudo``); ``pattern`` (regular expression whose first
+    group is the number; the last match counts) or ``json_path`` (such as ``jobs.0.iops``), with
+    neither the last line must be a number; ``metric``, ``unit``, ``direction``,
+    ``limit_seconds`` (after which it counts as hung).
+    """
+
+    name = "custom"
+    title = "own command"
+    warmup_seconds = 0.0
+
+    def __init__(self, spec: BenchmarkSpec, metric: str | None = None) -> None:
+        direction = spec.options.get("direction", "maximize")
+        if direction not in ("maximize", "minimize"):
+            raise ConfigError(f"direction: {direction!r} is neither 'maximize' nor 'minimize'")
+        name = str(spec.options.get("metric") or metric or "score")
+        unit = str(spec.options.get("unit", ""))
+        self._declared = Metric(name, unit, "minimize" if direction == "minimize" else "maximize")
+        self._argv = shlex.split(str(spec.options.get("argv", spec.command)))
+        self._pattern = _compiled(spec.options.get("pattern"))
+        super().__init__(spec, metric)
+        if self._argv:
+            self.title = Path(self._argv[0]).name
+
+    @property
+    def accepted(self) -> tuple[Metric, ...]:
+        """The one metric that the options name."""
+        return (self._declared,)
+
+    def find_version(self) -> str | None:
+        """Return ``""``: whether the command starts is seen when it runs."""
+        return ""
+
+    def start(self) -> None:
+        """Refuse to go on without a command."""
+        if not self._argv:
+            raise BenchmarkFailedError("no command was given; custom needs one to run")
+
+    def choose_account(self) -> Account:
+        """Return the person who called sudo, if there is one."""
+        person = os.environ.get("SUDO_USER", "")
+        return choose_account((person,) if person else ())
+
+    def measure(self, seconds: float, watch: Watch) -> Reading:
+        """Run the command, again and again while another run fits."""
+        began = time.monotonic()
+        limit = float(self._options.get("limit_seconds", self.limit(seconds)))
+        values: list[float] = []
+        while True:
+            values.append(self._once(limit))
+            spent = time.monotonic() - began
+            done = spent + spent / len(values) > seconds
+            if done or watch.hopeless(values):
+                break
+        repeated = tuple(values) if len(values) > 1 else ()
+        each = spent / len(values)
+        return Reading(fmean(values), repeated, interval_seconds=each, cut_short=not done)
+
+    def _once(self, limit: float) -> float:
+        place = self.workplace
+        # Where the person stands, so that ./run.sh means what it means to them.
+        here = Path(os.environ.get("PWD", "/nowhere"))
+        outcome = run_child(
+            self._argv,
+            account=place.account,
+            cwd=here if place.account.may_enter(here) else place.path,
+            limit=limit,
+            path=os.environ.get("PATH", PROGRAM_PATH),
+        )
+        return self._value(outcome.require(self.title))
+
+    def _value(self, outcome: Outcome) -> float:
+        text = outcome.stdout
+        if not text.strip():
+            raise BenchmarkFailedError("it printed nothing")
+        if "json_path" in self._options:
+            found = json_value(text, str(self._options["json_path"]))
+        elif self._pattern is not None:
+            matches = list(self._pattern.finditer(text)) or list(
+                self._pattern.finditer(outcome.stderr)
+            )
+            found = matches[-1].group(1) if matches else None
+        else:
+            found = last_line(text)
+        return finite(found, outcome)
+
+
+def finite(found: object, outcome: Outcome) -> float:
+    """Return `found` as a number.
+
+    Raises:
+        BenchmarkFailedError: It is missing, no number, NaN or infinite.
+    """
+    try:
+        value = float(found) if isinstance(found, str | int | float) else math.nan
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        end = " (only the end of its output was kept)" if outcome.truncated else ""
+        shown = repr(found)[:80] if found is not None else "nothing"
+        raise BenchmarkFailedError(f"found {shown} where its number should stand{end}")
+    return value
+
+
+def json_value(text: str, path: str) -> object:
+    """Return the value at a dotted `path` of the JSON in `text`, or in its last JSON line.
+
+    >>> json_value('{"jobs": [{"iops": 7}]}', "jobs.0.iops")
+    7
+    """
+    for candidate in (text, *reversed(text.splitlines())):
+        try:
+            value: Any = json.loads(candidate)
+        except ValueError:
+            continue
+        try:
+            for step in path.split("."):
+                value = value[int(step)] if isinstance(value, list) else value[step]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return None
+        return value
+    return None
+
+
+def _compiled(pattern: object) -> re.Pattern[str] | None:
+    if pattern is None:
+        return None
+    try:
+        compiled = re.compile(str(pattern), re.MULTILINE)
+    except re.error as error:
+        raise ConfigError(f"pattern: {pattern!r} is no regular expression: {error}") from error
+    if compiled.groups < 1:
+        raise ConfigError(f"pattern: {pattern!r} needs a group around the number: ({NUMBER})")
+    return compiled

@@ -1,0 +1,258 @@
+"""Running other people's programs: bounded in time, output and life span.
+
+Every program runs under `sealtune.benchmarks.warden`, never in a shell. We wait on pipes and
+sleep otherwise, so that watching costs the measured program nothing.
+"""
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sealtune.benchmarks.workplace import Account
+from sealtune.errors import BenchmarkFailedError
+
+OUTPUT_LIMIT = 1 << 20
+"""How much of each stream is kept, its end [bytes]."""
+LINE_LIMIT = 1 << 16
+WARDEN = Path(__file__).with_name("warden.py")
+PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+REAP_SECONDS = 15.0
+LineHandler = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a program ended.
+
+    Attributes:
+        code: Exit code; 128 + N when signal N ended it.
+        stdout: The last `OUTPUT_LIMIT` bytes it printed.
+        stderr: The same for its error stream.
+        seconds: Wall time [s].
+        timed_out: It was killed for outliving its limit.
+        stopped: The line handler ended it.
+        truncated: It printed more than was kept.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    timed_out: bool = False
+    stopped: bool = False
+    truncated: bool = False
+
+    def require(self, what: str) -> "Outcome":
+        """Return this outcome if the program did its work.
+
+        Raises:
+            BenchmarkFailedError: It hung or ended with an error; carries its last line.
+        """
+        said = telling_line(self.stderr) or telling_line(self.stdout) or "it printed nothing"
+        if self.timed_out:
+            raise BenchmarkFailedError(f"{what} hung, killed after {self.seconds:.0f} s: {said}")
+        if self.code != 0 and not self.stopped:
+            raise BenchmarkFailedError(f"{what} ended with exit code {self.code}: {said}")
+        return self
+
+
+def last_line(text: str) -> str:
+    """Return the last line of `text` that says something, cut to 300 characters."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][-300:] if lines else ""
+
+
+def telling_line(text: str) -> str:
+    """Return the first line of `text` that speaks of an error, else the last one."""
+    found = re.search(r"^.*(error|fatal|cannot|could not).*$", text, re.IGNORECASE | re.MULTILINE)
+    return found.group().strip()[:300] if found else last_line(text)
+
+
+def run_child(
+    argv: Sequence[str],
+    *,
+    account: Account,
+    cwd: Path,
+    limit: float,
+    on_line: LineHandler | None = None,
+    path: str = PROGRAM_PATH,
+) -> Outcome:
+    """Run `argv` as `account` and return how it ended; nothing of it is left afterwards.
+
+    Args:
+        argv: Program and arguments; never goes through a shell.
+        account: Who it runs as.
+        cwd: Its working directory.
+        limit: It is killed after this time [s].
+        on_line: Called with each line of both streams as it comes; true ends the program.
+        path: ``PATH`` of the program.
+    """
+    began = time.monotonic()
+    process = _start_warden(argv, account, cwd, path=path, stop=(signal.SIGKILL, 0.0))
+    try:
+        return _read_out(process, began, limit, on_line)
+    finally:
+        _end_warden(process)
+
+
+class Server:
+    """A server process that lives until `stop`.
+
+    Args:
+        argv: Program and arguments, staying in the foreground.
+        account: Who it runs as.
+        cwd: Its working directory.
+        log: File that takes its output.
+        stop_signal: How it is asked to end.
+        grace: How long it may take to do so before it is killed [s].
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        account: Account,
+        cwd: Path,
+        log: Path,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        grace: float = 5.0,
+    ) -> None:
+        self._name, self._log, self._grace = Path(argv[0]).name, log, grace
+        with log.open("wb") as output:
+            self._process = _start_warden(
+                argv, account, cwd, stop=(stop_signal, grace), output=output
+            )
+
+    @property
+    def log(self) -> str:
+        """What it has printed since it started, the last `OUTPUT_LIMIT` bytes."""
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - OUTPUT_LIMIT))
+            return file.read().decode("utf-8", "replace")
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Return once `ready()` is true.
+
+        Raises:
+            BenchmarkFailedError: The server ended, or was not ready after `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self._process.poll() is not None:
+                raise BenchmarkFailedError(f"{self._name} did not start: {last_line(self.log)}")
+            if time.monotonic() > deadline:
+                raise BenchmarkFailedError(f"{self._name} was not ready after {seconds:.0f} s")
+            time.sleep(0.01)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the server and every process below it."""
+        _end_warden(self._process, self._grace)
+
+
+def _start_warden(
+    argv: Sequence[str],
+    account: Account,
+    cwd: Path,
+    *,
+    stop: tuple[signal.Signals, float],
+    path: str = PROGRAM_PATH,
+    output: IO[bytes] | None = None,
+) -> subprocess.Popen[bytes]:
+    ending = [str(int(stop[0])), str(stop[1])]
+    identity = [str(account.uid), str(account.gid), ",".join(map(str, account.groups)), str(cwd)]
+    environment = {"PATH": path, "LC_ALL": "C", "HOME": account.home, "USER": account.name}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(WARDEN), *ending, *identity, *argv],
+        stdin=subprocess.PIPE,
+        stdout=output or subprocess.PIPE,
+        stderr=subprocess.STDOUT if output else subprocess.PIPE,
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _end_warden(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
+    """Close the lifeline and wait until the warden has cleared up."""
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    try:
+        process.wait(grace + REAP_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _read_out(
+    process: subprocess.Popen[bytes], began: float, limit: float, on_line: LineHandler | None
+) -> Outcome:
+    if process.stdout is None or process.stderr is None:
+        raise BenchmarkFailedError("a program was started without pipes to read from")
+    tails = {process.stdout: _Tail(on_line), process.stderr: _Tail(on_line)}
+    timed_out = stopped = False
+    with selectors.DefaultSelector() as selector:
+        for stream in tails:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map() and not stopped:
+            left = began + limit - time.monotonic()
+            ready = selector.select(left) if left > 0 else []
+            if not ready:
+                timed_out = True
+                break
+            for key, _ in ready:
+                stream = process.stdout if key.fileobj is process.stdout else process.stderr
+                if data := os.read(key.fd, 1 << 16):
+                    stopped = tails[stream].add(data) or stopped
+                else:
+                    selector.unregister(stream)
+    seconds = time.monotonic() - began
+    _end_warden(process)
+    out, err = tails[process.stdout], tails[process.stderr]
+    truncated = out.truncated or err.truncated
+    code = process.returncode
+    return Outcome(code, out.text, err.text, seconds, timed_out, stopped, truncated)
+
+
+class _Tail:
+    """The end of a stream, and its lines as they come."""
+
+    def __init__(self, on_line: LineHandler | None) -> None:
+        self._on_line = on_line
+        self._kept, self._line = bytearray(), bytearray()
+        self.truncated = False
+
+    def add(self, data: bytes) -> bool:
+        """Take `data`; return whether the line handler wants the program to end."""
+        self._kept += data
+        if len(self._kept) > 2 * OUTPUT_LIMIT:
+            del self._kept[:-OUTPUT_LIMIT]
+            self.truncated = True
+        return self._on_line is not None and self._lines(data, self._on_line)
+
+    def _lines(self, data: bytes, on_line: LineHandler) -> bool:
+        self._line += data
+        *lines, rest = self._line.split(b"\n")
+        self._line = rest[-LINE_LIMIT:]
+        return any([on_line(line.decode("utf-8", "replace")) for line in lines])
+
+    @property
+    def text(self) -> str:
+        if len(self._kept) > OUTPUT_LIMIT:
+            self.truncated = True
+        return self._kept[-OUTPUT_LIMIT:].decode("utf-8", "replace")

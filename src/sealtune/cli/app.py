@@ -1,0 +1,80 @@
+"""All commands, and the one place where an error becomes a message, a fix and an exit code."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sealtune import __version__
+from sealtune.errors import SealtuneError
+
+app = typer.Typer(
+    name="sealtune",
+    help="Tune this machine's kernel for a workload described in plain English. "
+    "Every gain is measured and verified, everything is undone unless you keep it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def run() -> int:
+    """Parse the command line, run the command and return the exit code."""
+    from sealtune.cli import inspect, keep, tune
+
+    tune.register(app)
+    app.command()(restore)
+    keep.register(app)
+    inspect.register(app)
+    try:
+        code = app(standalone_mode=False)
+    except SealtuneError as error:
+        return complain(error)
+    except KeyboardInterrupt:
+        print("interrupted; nothing of this machine is left changed", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        return _usage_error(error)
+    return code if isinstance(code, int) else 0
+
+
+def complain(error: SealtuneError) -> int:
+    """Print `error` with what to do now to stderr; return its exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    print(f"fix:   {error.fix}", file=sys.stderr)
+    return error.exit_code
+
+
+def _usage_error(error: Exception) -> int:
+    show = getattr(error, "show", None)
+    if show is None:
+        raise error
+    show()
+    return int(getattr(error, "exit_code", 2))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"sealtune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version_flag: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Tune this machine's kernel for a workload described in plain English."""
+
+
+def restore() -> None:
+    """Undo an interrupted run: put back every parameter it left changed. Instant."""
+    from sealtune.cli.restore import main
+
+    raise typer.Exit(main([]))

@@ -1,0 +1,303 @@
+"""The commands that tune: ``optimize``, ``plan`` and ``run``."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sealtune.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sealtune.benchmarks.base import BenchmarkSpec
+    from sealtune.planning import Request
+    from sealtune.report.result import Result
+
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", "-m", help="Whole wall clock, verdict included [default: 20]."),
+]
+Trials = Annotated[
+    int | None, typer.Option("--trials", "-n", help="Settings to try, in place of --minutes.")
+]
+Benchmark = Annotated[
+    str | None, typer.Option("--benchmark", "-b", help="Benchmark; see `sealtune benchmarks`.")
+]
+Tactician = Annotated[
+    str, typer.Option("--tactician", help="ppo, tpe, gp, cmaes, random or grid.")
+]
+Only = Annotated[
+    str, typer.Option("--only", help="Tune these parameters and no others (comma-separated).")
+]
+Exclude = Annotated[
+    str, typer.Option("--exclude", help="Leave these parameters alone (comma-separated).")
+]
+NoPrior = Annotated[
+    bool,
+    typer.Option("--no-prior", help="Start from present values and search full safe ranges."),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Makes every choice reproducible.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")]
+Apply = Annotated[
+    bool | None,
+    typer.Option("--apply/--no-apply", help="Keep a confirmed gain for good, or never ask."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Simulate machine and benchmark; touches nothing.")
+]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", help="Write the result there as JSON; - is stdout.")
+]
+Workdir = Annotated[
+    Path | None,
+    typer.Option("--workdir", help="Where benchmarks put their files; must be on the tuned disk."),
+]
+Approve = Annotated[
+    str | None,
+    typer.Option("--approve-command", help="Exactly the benchmark command you allow to run."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to `app`."""
+    app.command()(optimize)
+    app.command()(plan)
+    app.command()(run)
+
+
+def optimize(
+    description: Annotated[str, typer.Argument(help="What this machine is for, in plain words.")],
+    minutes: Minutes = None,
+    trials: Trials = None,
+    benchmark: Benchmark = None,
+    tactician: Tactician = "ppo",
+    only: Only = "",
+    exclude: Exclude = "",
+    no_prior: NoPrior = False,
+    seed: Seed = None,
+    yes: Yes = False,
+    apply: Apply = None,
+    dry_run: DryRun = False,
+    json_file: JsonFile = None,
+    workdir: Workdir = None,
+    approve_command: Approve = None,
+) -> int:
+    """Tune this machine for a workload: plan, ask, search, verify, undo, and keep it on a yes."""
+    from sealtune.planning import Request
+
+    request = Request(
+        description=description,
+        minutes=minutes,
+        trials=trials,
+        benchmark=benchmark,
+        tactician=tactician,
+        only=_names(only),
+        exclude=_names(exclude),
+        use_prior=not no_prior,
+        seed=seed,
+        dry_run=dry_run,
+        workdir=workdir,
+        approved_command=approve_command,
+        command=_command_line(),
+    )
+    return _session(request, yes=yes, keep=apply, json_file=json_file)
+
+
+def plan(
+    description: Annotated[str, typer.Argument(help="What this machine is for, in plain words.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the config there, for `run`.")
+    ] = None,
+    minutes: Minutes = None,
+    trials: Trials = None,
+    benchmark: Benchmark = None,
+    only: Only = "",
+    exclude: Exclude = "",
+    no_prior: NoPrior = False,
+) -> int:
+    """Show what would be tuned and why; changes nothing, needs no root."""
+    from sealtune.planning import Request, make_plan
+    from sealtune.report.text import plan_text
+
+    made = make_plan(
+        Request(
+            description=description,
+            minutes=minutes,
+            trials=trials,
+            benchmark=benchmark,
+            only=_names(only),
+            exclude=_names(exclude),
+            use_prior=not no_prior,
+            command=_command_line(),
+        )
+    )
+    console().print(plan_text(made))
+    if output is not None:
+        _write(output, made.config.to_json().rstrip())
+        print(f"written: {output}   (run it with: sealtune run {output})")
+    return 0
+
+
+def run(
+    config: Annotated[
+        Path | None, typer.Argument(help="A config file, as `plan -o` writes it.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last interrupted session.")
+    ] = False,
+    session: Annotated[
+        str | None, typer.Option("--session", help="With --resume: which session.")
+    ] = None,
+    minutes: Minutes = None,
+    trials: Trials = None,
+    tactician: Tactician = "ppo",
+    no_prior: NoPrior = False,
+    seed: Seed = None,
+    yes: Yes = False,
+    apply: Apply = None,
+    dry_run: DryRun = False,
+    json_file: JsonFile = None,
+    workdir: Workdir = None,
+    approve_command: Approve = None,
+) -> int:
+    """Tune from a config file, or go on with an interrupted session."""
+    from sealtune.planning import Request
+    from sealtune.space.config import load_config
+
+    if resume:
+        return _resume(session, yes=yes, keep=apply, json_file=json_file)
+    if config is None:
+        raise InputError("no config given", fix="sealtune run CONFIG.json, or --resume")
+    request = Request(
+        config=load_config(config),
+        minutes=minutes,
+        trials=trials,
+        tactician=tactician,
+        use_prior=not no_prior,
+        seed=seed,
+        dry_run=dry_run,
+        workdir=workdir,
+        approved_command=approve_command,
+        command=_command_line(),
+    )
+    return _session(request, yes=yes, keep=apply, json_file=json_file)
+
+
+def console() -> "Console":
+    """Return the console for people: stdout, no highlighting of numbers."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _resume(wanted: str | None, *, yes: bool, keep: bool | None, json_file: str | None) -> int:
+    from sealtune.session import resumable_request
+
+    request, session = resumable_request(wanted)
+    return _session(request, yes=yes, keep=keep, json_file=json_file, resume=session)
+
+
+def _session(
+    request: "Request",
+    *,
+    yes: bool,
+    keep: bool | None,
+    json_file: str | None,
+    resume: str | None = None,
+) -> int:
+    from sealtune.planning import make_plan
+    from sealtune.report.terminal import Progress
+    from sealtune.report.text import plan_text, result_text
+    from sealtune.session import check_ready, open_store, tune
+
+    screen = console() if json_file != "-" else _stderr_console()
+    made = make_plan(request, _approve)
+    screen.print(plan_text(made))
+    for reason in check_ready(made):
+        screen.print(f"Busy  {reason} What is measured now is measured beside it.", style="yellow")
+    if not yes and not confirmed("Start? [y/N] "):
+        print("nothing was touched")
+        return 0
+    progress = Progress(screen, made.originals, simulated=made.simulated)
+    with open_store() as store, progress.shown() as notify:
+        result = tune(made, store, notify, resume=resume)
+    screen.print(result_text(result.as_dict()))
+    _write_json(result, json_file)
+    _offer(result, keep, screen)
+    return result.exit_code
+
+
+def _approve(spec: "BenchmarkSpec") -> bool:
+    """Ask about a command of the person's own; without a terminal nothing is approved."""
+    if not sys.stdin.isatty():
+        return False
+    print(f"The config wants to run:  {spec.command}\n{spec.approval}")
+    return confirmed("Run exactly this? [y/N] ")
+
+
+def confirmed(question: str) -> bool:
+    """Ask a yes-or-no question; anything but a yes is a no.
+
+    Raises:
+        InputError: There is no terminal to ask on.
+    """
+    if not sys.stdin.isatty():
+        raise InputError(
+            "this asks before it touches anything, and there is no terminal to ask on",
+            fix="Add --yes to start without asking.",
+        )
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _offer(result: "Result", keep: bool | None, screen: "Console") -> None:
+    if result.verdict != "improved" or result.simulated or keep is False:
+        return
+    if keep is None:
+        if not sys.stdin.isatty():
+            return
+        if not confirmed("Apply permanently? [y/N] "):
+            screen.print(f"Nothing was kept. Later: sealtune apply {result.session}")
+            return
+    from sealtune.cli.keep import apply_session
+
+    apply_session(result.session)
+
+
+def _write_json(result: "Result", target: str | None) -> None:
+    if target is None:
+        return
+    text = json.dumps(result.as_dict(), indent=2, default=str)
+    if target == "-":
+        print(text)
+    else:
+        _write(Path(target), text)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}", fix="Name a file in a directory that you may write to."
+        ) from error
+
+
+def _stderr_console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, stderr=True)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _command_line() -> str:
+    return shlex.join(["sealtune", *sys.argv[1:]])

@@ -1,0 +1,127 @@
+"""The ledger of one session: every run is stored, shown and its time accounted for."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sealtune.benchmarks.measurement import Measurement
+from sealtune.report.events import Event, Note, Notify, PairFinished, PhaseStarted, RunFinished
+from sealtune.space.knobs import Setting, Value
+from sealtune.store import Store, TrialRow
+from sealtune.store.base import Phase
+
+
+@dataclass
+class Ledger:
+    """Records runs in the order they happen.
+
+    Attributes:
+        store: Keeps every finished run before anything else happens with it.
+        session: Id of the session in the store.
+        notify: Told of every event.
+        clock: Seconds that the plan is measured by; simulated in a dry run [s].
+        deadline: When the whole session must be over, by `clock` [s].
+    """
+
+    store: Store
+    session: str
+    notify: Notify
+    clock: Callable[[], float]
+    deadline: float
+    simulated: bool = False
+    benchmark_seconds: float = 0.0
+    settle_seconds: float = 0.0
+    start_up_seconds: float = 0.0
+    cut_short: int = 0
+    failed: int = 0
+    best: float | None = None
+    best_setting: Setting = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    guards: list[str] = field(default_factory=list)
+    _phase: str = "prepare"
+    _total: int = 0
+    _shown: int = 0
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the latest planned end [s], never below 0."""
+        return max(0.0, self.deadline - self.clock())
+
+    def phase(self, name: str, title: str, seconds: float = 0.0, runs: int = 0) -> None:
+        """Begin a phase; `runs` is the planned number of its runs, 0 when open."""
+        self._phase, self._total, self._shown = name, runs, 0
+        self.notify(PhaseStarted(name, title, seconds, self.remaining))
+
+    def note(self, text: str) -> None:
+        """Tell the person one sentence, and keep it for the report."""
+        self.notes.append(text)
+        self.notify(Note(text))
+
+    def take_up(self, rows: Mapping[str, int]) -> None:
+        """Continue an interrupted session: phase name to the number of runs it already has."""
+        self._numbers.update(rows)
+
+    def record(
+        self,
+        phase: Phase,
+        setting: Setting,
+        run: Measurement,
+        *,
+        live: Mapping[str, Value],
+        ratio: float | None = None,
+        score: float | None = None,
+    ) -> None:
+        """Make one finished run durable, account for its time, then show it."""
+        number = self._numbers.get(phase, 0)
+        self._numbers[phase] = number + 1
+        self.store.add_trial(self.session, TrialRow.of(phase, number, setting, run, score=score))
+        self.benchmark_seconds += run.seconds
+        self.settle_seconds += run.settle_seconds
+        self.cut_short += run.cut_short
+        self.failed += run.value is None
+        if run.unsafe and run.failure:
+            self.guards.append(run.failure)
+        counts = phase == "search" and ratio is not None and not run.cut_short
+        if counts and (self.best is None or (ratio or 0.0) > self.best):
+            self.best, self.best_setting = ratio, setting
+        self._shown += phase != "sentinel"
+        total = 0 if phase == "sentinel" else self._total
+        index = number + 1 if phase in ("sentinel", "search") else self._shown
+        self.notify(
+            RunFinished(
+                phase,
+                index,
+                total,
+                setting,
+                run,
+                ratio,
+                self.best,
+                self.best_setting,
+                dict(live),
+                self.remaining,
+            )
+        )
+
+    def pair(self, index: int, total: int, ratio: float) -> None:
+        """Show one complete pair of the confirmation."""
+        self.tell(PairFinished(index, total, ratio, self.remaining))
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on."""
+        self.notify(event)
+
+    def seconds(self) -> dict[str, float]:
+        """Return the three buckets, start-up and the total, rounded to 0.1 s [s]."""
+        total = time.monotonic() - self._began
+        measured = self.benchmark_seconds + self.settle_seconds
+        if self.simulated:  # its runs took no time of this machine
+            total += measured
+        return {
+            "benchmark": round(self.benchmark_seconds, 1),
+            "settling": round(self.settle_seconds, 1),
+            "sealtune": round(max(0.0, total - measured - self.start_up_seconds), 1),
+            "start_up": round(self.start_up_seconds, 1),
+            "total": round(total, 1),
+        }

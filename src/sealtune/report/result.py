@@ -1,0 +1,93 @@
+"""The result of one session: the keys that every face and every script reads."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sealtune.space.knobs import Setting
+
+VERDICTS = ("improved", "none", "worse", "unsafe", "interrupted")
+EXIT_CODES = {"improved": 0, "none": 0, "worse": 3, "unsafe": 4, "interrupted": 130}
+
+
+@dataclass(frozen=True, slots=True)
+class KnobResult:
+    """What became of one parameter.
+
+    Attributes:
+        name: Parameter.
+        original: Value the machine had.
+        best: Value of the confirmed (or best searched) setting.
+        kept: Whether the smallest setting that keeps the gain needs it.
+        effect: Own effect, e.g. ``x3.41 [2.90, 4.02]``; ``not tested`` when the clock ran out.
+        why: The strategist's reason.
+        trade_off: What it is known to cost elsewhere.
+    """
+
+    name: str
+    original: str
+    best: str
+    kept: bool
+    effect: str
+    why: str
+    trade_off: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One session, start to verdict. Ratios are to the baseline: 1.10 is 10 % better.
+
+    Attributes:
+        success: The session reached a verdict (``none`` is one).
+        verdict: One of `VERDICTS`.
+        sentence: The verdict in one plain sentence.
+        best_config: The smallest confirmed setting; the best searched one without confirmation.
+        best_reward: Reward of the best search trial (baseline 100).
+        baseline_reward: Always 100 unless the raw scale was asked for.
+        improvement: Confirmed gain in percent; 0 when nothing was confirmed.
+        total_episodes: Search trials run.
+        gain: ``estimate, ci_low, ci_high, confidence, pairs, confirmed``; ``None`` without one.
+        seconds: ``benchmark``, ``settling``, ``sealtune``, ``start_up`` and ``total`` [s].
+    """
+
+    session: str
+    success: bool
+    verdict: str
+    sentence: str
+    workload_name: str
+    simulated: bool
+    best_config: Setting
+    full_config: Setting
+    best_reward: float | None
+    baseline_reward: float
+    improvement: float
+    total_episodes: int
+    gain: Mapping[str, Any] | None
+    metric: Mapping[str, str]
+    pairs: tuple[Mapping[str, Any], ...]
+    knobs: tuple[KnobResult, ...]
+    untested: tuple[str, ...]
+    trials_run: int
+    trials_cut_short: int
+    trials_failed: int
+    search_best: float | None
+    noise: Mapping[str, Any]
+    checks: Mapping[str, Any]
+    guards: tuple[str, ...]
+    seconds: Mapping[str, float]
+    tactician: str
+    seed: int
+    command: str
+    facts: Mapping[str, Any]
+    restored: bool
+    foreign: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
+        return EXIT_CODES[self.verdict]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, ready for ``json.dumps``."""
+        return asdict(self)

@@ -1,0 +1,91 @@
+"""What a `TuningConfig` says of metrics and parameters, held against what is known."""
+
+from collections.abc import Sequence
+
+from sealtune.catalogue import load_catalogue
+from sealtune.errors import ConfigError, KnobError, SealtuneError
+from sealtune.machine import resolve_metric
+from sealtune.space.fields import GUARD_METRICS, ActionParam, Guard, StateMetric
+
+
+def check_metrics(state_space: Sequence[str | StateMetric], guards: Sequence[Guard]) -> None:
+    """Refuse what cannot be observed or guarded.
+
+    Raises:
+        ConfigError: All unknown names, with what is allowed.
+    """
+    problems = []
+    for index, item in enumerate(state_space):
+        try:
+            resolve_metric(item if isinstance(item, str) else item.metric)
+        except ConfigError as error:
+            problems.append(f"state_space[{index}]: {error}")
+    for index, guard in enumerate(guards):
+        if guard.metric not in GUARD_METRICS:
+            allowed = ", ".join(GUARD_METRICS)
+            problems.append(f"guards[{index}]: unknown {guard.metric!r}; allowed: {allowed}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def check_parameters(action_space: Sequence[ActionParam]) -> None:
+    """Refuse what may not be tuned, or not like that, on any machine.
+
+    Raises:
+        KnobError: All parameters that are unknown, never tuned, repeated, or out of range.
+    """
+    problems = []
+    seen: dict[str, int] = {}
+    for index, item in enumerate(action_space):
+        try:
+            name = _check_parameter(item)
+        except SealtuneError as error:
+            problems.append(f"action_space[{index}]: {error}")
+            continue
+        if name in seen:
+            problems.append(f"action_space[{index}]: {name} stands in [{seen[name]}] already")
+        seen.setdefault(name, index)
+    if problems:
+        raise KnobError("\n".join(problems))
+
+
+def _check_parameter(item: ActionParam) -> str:
+    """Return the catalogue's name of `item`.
+
+    Raises:
+        KnobError: Unknown, never tuned, of another kind, or outside the safe range.
+    """
+    knob = load_catalogue().resolve(item.param)
+    if knob.kind == "choice":
+        _check_choices(item, knob.choices)
+        return knob.name
+    safe = f"allowed: {knob.low}..{knob.high}"
+    if item.choices is not None:
+        raise KnobError(f"{item.param}: choices on a number; need min and max, {safe}")
+    if isinstance(item.start, str):
+        raise KnobError(f"{item.param}: start {item.start!r} is no number; {safe}")
+    low = item.min if item.min is not None else knob.low
+    high = item.max if item.max is not None else knob.high
+    if not (isinstance(low, int) and isinstance(high, int)):
+        return knob.name  # a share of memory: `build_space` knows the machine
+    if low > high:
+        raise KnobError(f"{item.param}: min {low} is above max {high}; {safe}")
+    if isinstance(knob.low, int) and high < knob.low:
+        raise KnobError(f"{item.param}: max {high} lies below the safe range; {safe}")
+    if isinstance(knob.high, int) and low > knob.high:
+        raise KnobError(f"{item.param}: min {low} lies above the safe range; {safe}")
+    if item.start is not None and not low <= item.start <= high:
+        raise KnobError(f"{item.param}: start {item.start} lies outside its range {low}..{high}")
+    return knob.name
+
+
+def _check_choices(item: ActionParam, known: tuple[str, ...]) -> None:
+    allowed = f"allowed: {', '.join(known)}"
+    if item.min is not None or item.max is not None or item.scale is not None:
+        raise KnobError(f"{item.param}: min, max and scale on a choice; need choices, {allowed}")
+    chosen = item.choices if item.choices is not None else known
+    unknown = [choice for choice in chosen if choice not in known]
+    if unknown or not chosen or len(set(chosen)) != len(chosen):
+        raise KnobError(f"{item.param}: choices {list(chosen)}; need distinct ones, {allowed}")
+    if item.start is not None and str(item.start) not in chosen:
+        raise KnobError(f"{item.param}: start {item.start!r} is not among {list(chosen)}")

@@ -1,0 +1,124 @@
+"""The search space: dimensions, encoding to [0, 1]^n and the couplings between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sealtune.space.knobs import Dimension, IntKnob, Setting, Value
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A coupling: the integer knob `lower` must stay strictly under the knob `upper`."""
+
+    lower: str
+    upper: str
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What may be tried: an ordered set of dimensions and the couplings between them.
+
+    Raises:
+        ValueError: Empty, or two dimensions of one name.
+
+    >>> space = Space([IntKnob("a", 0, 100, start=60), IntKnob("b", 1, 10**6, scale="log")])
+    >>> space.decode(space.encode({"a": 60, "b": 1000}))
+    {'a': 60, 'b': 1000}
+    """
+
+    knobs: tuple[Dimension, ...]
+    couplings: tuple[Below, ...] = ()
+
+    def __init__(self, knobs: Sequence[Dimension], couplings: Sequence[Below] = ()) -> None:
+        object.__setattr__(self, "knobs", tuple(knobs))
+        object.__setattr__(self, "couplings", tuple(couplings))
+        names = [knob.name for knob in self.knobs]
+        if not names:
+            raise ValueError("a space needs at least one knob")
+        if len(set(names)) != len(names):
+            raise ValueError(f"a knob appears twice: {sorted(names)}")
+
+    def __len__(self) -> int:
+        return len(self.knobs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Knob names in the order of the vector's entries."""
+        return tuple(knob.name for knob in self.knobs)
+
+    @property
+    def start(self) -> Setting:
+        """The setting where the search begins, repaired."""
+        return self.repair({knob.name: knob.first for knob in self.knobs})
+
+    def knob(self, name: str) -> Dimension:
+        """Return the dimension called `name`.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return {knob.name: knob for knob in self.knobs}[name]
+
+    def decode(self, vector: Sequence[float] | Vector) -> Setting:
+        """Return the setting at `vector`, shape ``(n,)``, entries clipped to [0, 1], repaired."""
+        if len(vector) != len(self.knobs):
+            raise ValueError(f"need {len(self.knobs)} numbers, got {len(vector)}")
+        raw: Setting = {
+            knob.name: knob.decode(float(position))
+            for knob, position in zip(self.knobs, vector, strict=True)
+        }
+        return self.repair(raw)
+
+    def encode(self, setting: dict[str, Value]) -> Vector:
+        """Return the position of `setting` in [0, 1]^n; a missing knob is at its start."""
+        return np.array([k.encode(setting.get(k.name, k.first)) for k in self.knobs])
+
+    def repair(self, setting: Setting) -> Setting:
+        """Return `setting` with every coupling kept: a knob that must be lower is lowered.
+
+        Only where its range does not go low enough is the upper one raised, as little as need be.
+        Chains of couplings hold as a whole; one that the ranges cannot satisfy is left broken.
+        """
+        fixed = dict(setting)
+        pairs = [
+            (lower, upper)
+            for lower, upper in self._coupled()
+            if lower.name in fixed and upper.name in fixed
+        ]
+        floors = {knob.name: knob.low for pair in pairs for knob in pair}
+        # As many rounds as couplings: what one raises, or lowers, may move the next in a chain.
+        for lower, upper in pairs * len(pairs):
+            needed = _lowest_above(upper, floors[lower.name])
+            floors[upper.name] = max(floors[upper.name], needed)
+        for name, floor in floors.items():
+            fixed[name] = max(int(fixed[name]), floor)
+        for lower, upper in pairs * len(pairs):
+            limit = int(fixed[upper.name])
+            if int(fixed[lower.name]) >= limit:
+                fixed[lower.name] = _highest_below(lower, limit)
+        return fixed
+
+    def _coupled(self) -> list[tuple[IntKnob, IntKnob]]:
+        """Return the couplings whose knobs are both integers of this space."""
+        known = {knob.name: knob for knob in self.knobs if isinstance(knob, IntKnob)}
+        return [
+            (known[coupling.lower], known[coupling.upper])
+            for coupling in self.couplings
+            if coupling.lower in known and coupling.upper in known
+        ]
+
+
+def _highest_below(knob: IntKnob, limit: int) -> int:
+    """Return the largest value of `knob` under `limit`, its smallest one if there is none."""
+    return knob.low + max(0, (limit - 1 - knob.low) // knob.step) * knob.step
+
+
+def _lowest_above(knob: IntKnob, limit: int) -> int:
+    """Return the smallest value of `knob` over `limit`, its largest one if there is none."""
+    steps = max(0, -((knob.low - limit - 1) // knob.step))
+    return min(knob.high, knob.low + steps * knob.step)

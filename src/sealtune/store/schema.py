@@ -1,0 +1,95 @@
+"""The tables, and the plain JSON that their mapping columns hold."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+VERSION = 1
+
+# A finished trial never changes: the database itself refuses, whatever the program tries.
+TABLES = """
+CREATE TABLE IF NOT EXISTS session (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  status TEXT NOT NULL CHECK (status IN ('running', 'interrupted', 'finished', 'failed')),
+  started REAL NOT NULL,
+  finished REAL,
+  workload TEXT NOT NULL,
+  description TEXT NOT NULL,
+  config TEXT NOT NULL,
+  facts TEXT NOT NULL,
+  arguments TEXT NOT NULL,
+  benchmark TEXT NOT NULL,
+  seed INTEGER NOT NULL,
+  simulated INTEGER NOT NULL,
+  result TEXT,
+  pid INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  start_ticks INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS trial (
+  number INTEGER PRIMARY KEY,
+  session INTEGER NOT NULL REFERENCES session (number),
+  phase TEXT NOT NULL
+    CHECK (phase IN ('aa', 'search', 'sentinel', 'screening', 'confirm', 'minimise')),
+  "index" INTEGER NOT NULL,
+  setting TEXT NOT NULL,
+  score REAL,
+  started REAL NOT NULL,
+  value REAL,
+  metric TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  direction TEXT NOT NULL,
+  interval_seconds REAL NOT NULL,
+  latency_ms TEXT NOT NULL,
+  errors INTEGER NOT NULL,
+  seconds REAL NOT NULL,
+  settle_seconds REAL NOT NULL,
+  state TEXT NOT NULL,
+  cut_short INTEGER NOT NULL,
+  failure TEXT,
+  unsafe INTEGER NOT NULL,
+  UNIQUE (session, phase, "index")
+);
+CREATE TABLE IF NOT EXISTS interval (
+  trial INTEGER NOT NULL REFERENCES trial (number),
+  position INTEGER NOT NULL,
+  value REAL,
+  PRIMARY KEY (trial, position)
+) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS trial_stays BEFORE UPDATE ON trial
+  BEGIN SELECT RAISE(ABORT, 'a finished trial never changes'); END;
+CREATE TRIGGER IF NOT EXISTS trial_is_kept BEFORE DELETE ON trial
+  BEGIN SELECT RAISE(ABORT, 'a finished trial never changes'); END;
+CREATE TRIGGER IF NOT EXISTS interval_stays BEFORE UPDATE ON interval
+  BEGIN SELECT RAISE(ABORT, 'a finished trial never changes'); END;
+CREATE TRIGGER IF NOT EXISTS interval_is_kept BEFORE DELETE ON interval
+  BEGIN SELECT RAISE(ABORT, 'a finished trial never changes'); END;
+"""
+
+CREATE = f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version = {VERSION};COMMIT;"
+"""Creates everything in one transaction; harmless when another process was first."""
+
+
+def dump(value: Any) -> str:  # noqa: ANN401 - anything a result may hold
+    """Return `value` as strict JSON: no NaN, numbers of numpy as plain ones.
+
+    >>> dump({"a": float("nan"), "b": (1, "x")})
+    '{"a": null, "b": [1, "x"]}'
+    """
+    return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return str(value)

@@ -1,0 +1,183 @@
+"""The search loop: ask, measure, tell, until the budget is used up."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+from sealtune.benchmarks.measurement import Direction, Measurement, failed
+from sealtune.errors import ConfigError, MeasurementError
+from sealtune.space.knobs import Setting
+from sealtune.space.space import Space
+from sealtune.tactician.names import PEERS, TACTICIANS
+from sealtune.tactician.record import Budget, Ended, SearchResult, StopSearch, TrialRecord
+from sealtune.tactician.samplers import GridSampler, OptunaSampler, Sampler
+
+Measure = Callable[[Setting], Measurement | float]
+RewardFunction = Callable[[Measurement], float | None]
+
+
+@runtime_checkable
+class KnowsBaseline(Protocol):
+    """A reward that can also say how a metric compares with the baseline of its time."""
+
+    def relative(self, measurement: Measurement) -> float | None:
+        """Return metric / baseline, inverted where lower is better; ``None`` for a failure."""
+
+
+def prepare_tactician(
+    name: str,
+    space: Space,
+    budget: int | Budget,
+    *,
+    prior: Setting | None = None,
+    seed: int = 0,
+    options: object = None,
+) -> Sampler:
+    """Build a tactician ahead of time and hand it to `search`.
+
+    The first PPO of a process takes about ten seconds of CPU to build: do it before the first
+    baseline run, never during a measurement.
+
+    Args:
+        name: One of `TACTICIANS`.
+        space: Where to search.
+        budget: Planned number of trials.
+        prior: Where to begin; knobs it does not name begin at their own start.
+        seed: Same seed and same scores, same proposals.
+        options: A `sealtune.tactician.ppo.PolicyOptions`, for ``ppo`` and ``ppo-only``.
+
+    Raises:
+        ConfigError: There is no such tactician.
+    """
+    start = beginning(space, prior)
+    trials = budget if isinstance(budget, int) else budget.trials
+    if name == "grid":
+        return GridSampler(space, start, trials, seed)
+    if name in PEERS:
+        return OptunaSampler(name, space, start, seed)
+    if name in ("ppo", "ppo-only"):
+        from sealtune.tactician.ppo import PolicyOptions, PolicySampler
+
+        chosen = (
+            options if isinstance(options, PolicyOptions) else PolicyOptions(model=name == "ppo")
+        )
+        return PolicySampler(name, space, start, trials=trials, seed=seed, options=chosen)
+    raise ConfigError(f"tactician: {name!r} is none of {', '.join(TACTICIANS)}")
+
+
+def beginning(space: Space, prior: Setting | None) -> Setting:
+    """Return the first setting to try: `prior`, completed by the space's own start.
+
+    Raises:
+        ConfigError: `prior` names a knob that is not in `space`.
+    """
+    unknown = sorted(set(prior or {}) - set(space.names))
+    if unknown:
+        raise ConfigError(f"prior: {', '.join(unknown)} not among {', '.join(space.names)}")
+    return space.repair({**space.start, **(prior or {})})
+
+
+def search(
+    space: Space,
+    measure: Measure,
+    budget: int | Budget,
+    *,
+    direction: Direction = "maximize",
+    tactician: str | Sampler = "ppo",
+    prior: Setting | None = None,
+    seed: int = 0,
+    on_trial: Callable[[TrialRecord], None] | None = None,
+    reward: RewardFunction | None = None,
+    history: Sequence[TrialRecord] = (),
+) -> SearchResult:
+    """Look for the setting with the best measurement.
+
+    Args:
+        space: Where to search.
+        measure: Runs one trial; a plain float will do. A `MeasurementError` makes it a failed
+            trial, `StopSearch` ends the search, anything else passes through.
+        budget: Number of trials, or a `Budget`.
+        direction: For plain floats; a `Measurement` brings its own.
+        tactician: One of `TACTICIANS`, or what `prepare_tactician` returned.
+        prior: Where to begin; knobs it does not name begin at their own start.
+        seed: Same seed and same measurements, same search.
+        on_trial: Called with every new trial, right after it.
+        reward: Score of a measurement, higher is better, ``None`` for a failure; without it
+            the metric itself, negated where lower is better.
+        history: Trials of an interrupted search: learnt from, counted, not run again.
+
+    Raises:
+        ConfigError: Unknown tactician, or a prior that is not of this space.
+    """
+    limits = Budget(budget) if isinstance(budget, int) else budget
+    start = beginning(space, prior)
+    sampler = (
+        prepare_tactician(tactician, space, limits, prior=prior, seed=seed)
+        if isinstance(tactician, str)
+        else tactician
+    )
+    trials = list(history)
+    for trial in trials:
+        sampler.tell(trial.setting, trial.score)
+    deadline = time.monotonic() + limits.seconds if limits.seconds is not None else None
+    ended: Ended | None = None
+    try:
+        while (ended := _over(trials, limits, deadline)) is None:
+            setting = sampler.ask()
+            trial = _run(len(trials), setting, measure, direction, reward)
+            trials.append(trial)
+            sampler.tell(setting, trial.score)
+            if on_trial is not None:
+                on_trial(trial)
+    except StopSearch:
+        ended = "stopped"
+    return SearchResult(space, tuple(trials), start, ended)
+
+
+def _over(trials: Sequence[TrialRecord], limits: Budget, deadline: float | None) -> Ended | None:
+    """Return why no further trial may start, or ``None``."""
+    if len(trials) >= limits.trials:
+        return "budget"
+    if deadline is not None and time.monotonic() >= deadline:
+        return "time"
+    recent = trials[-(limits.max_failures_in_row + 1) :]
+    if len(recent) > limits.max_failures_in_row and all(t.score is None for t in recent):
+        return "failures"
+    return None
+
+
+def _run(
+    index: int,
+    setting: Setting,
+    measure: Measure,
+    direction: Direction,
+    reward: RewardFunction | None,
+) -> TrialRecord:
+    """Measure one setting and score it."""
+    try:
+        measured = measure(dict(setting))
+    except MeasurementError as error:
+        measured = failed(str(error))
+    measurement = _as_measurement(measured, direction)
+    if measurement.value is None:
+        return TrialRecord(index, setting, measurement, None)
+    relative = reward.relative(measurement) if isinstance(reward, KnowsBaseline) else None
+    score = reward(measurement) if reward is not None else _plain(measurement)
+    return TrialRecord(index, setting, measurement, score, relative if score is not None else None)
+
+
+def _as_measurement(measured: Measurement | float, direction: Direction) -> Measurement:
+    """Return `measured` as a measurement; a number that is none (NaN, infinity) is a failure."""
+    if isinstance(measured, Measurement):
+        return measured
+    try:
+        return Measurement(float(measured), direction=direction)
+    except ValueError:
+        return failed(f"the measured value is {measured}")
+
+
+def _plain(measurement: Measurement) -> float | None:
+    """Return the metric, negated where lower is better."""
+    if measurement.value is None:
+        return None
+    return -measurement.value if measurement.direction == "minimize" else measurement.value

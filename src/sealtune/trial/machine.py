@@ -1,0 +1,101 @@
+"""The real trial: this kernel, this benchmark."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from sealtune.benchmarks.base import Adapter
+from sealtune.benchmarks.measurement import Measurement, failed
+from sealtune.errors import MeasurementError, WriteRefusedError
+from sealtune.machine.metrics import MetricsWindow
+from sealtune.space.knobs import Setting
+
+SETTLE_SECONDS = 0.3
+
+
+class Kernel(Protocol):
+    """What a trial needs of the guard: make the machine originals + setting."""
+
+    def apply(self, setting: Mapping[str, int | str]) -> dict[str, str]:
+        """Write `setting`; every other parameter goes back to its original. Returns read-backs."""
+        ...
+
+    @property
+    def breach(self) -> str | None:
+        """Why the guard restored by itself, ``None`` when it did not."""
+        ...
+
+
+class MachineTrial:
+    """Measures settings on the real kernel with a prepared benchmark.
+
+    Args:
+        kernel: The guard's client.
+        adapter: A prepared benchmark.
+        seconds: Length of one run [s], warm-up not counted.
+        fresh: Restart the benchmark's server before each run, needed as soon as one parameter
+            bites only new sockets, listeners, mappings or opened files; without it trial N would
+            measure what trial N-1 had set.
+        device: Block device whose traffic is measured; all disks together when ``None``.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        adapter: Adapter,
+        seconds: float,
+        *,
+        fresh: bool,
+        device: str | None = None,
+    ) -> None:
+        self._kernel, self._adapter, self._device = kernel, adapter, device
+        self._seconds, self._fresh = seconds, fresh
+        self.read_back: Setting = {}
+        """What the kernel made of the last setting."""
+
+    def measure(
+        self, setting: Setting, *, should_stop: Callable[[Sequence[float]], bool] | None = None
+    ) -> Measurement:
+        """Apply `setting` (empty: the originals), run the benchmark once, return what it gave.
+
+        A kernel that refuses a value, a benchmark that fails and a breached guard rail all come
+        back as a failed measurement; only a broken guard raises.
+
+        Raises:
+            GuardError: The guard itself is gone or busy.
+        """
+        began = time.monotonic()
+        try:
+            self.read_back = dict(self._kernel.apply(setting))
+        except WriteRefusedError as error:
+            return failed(f"the kernel refused it: {error}")
+        try:
+            self._adapter.refresh(restart=self._fresh)
+        except MeasurementError as error:
+            return failed(str(error), seconds=time.monotonic() - began)
+        refreshed = time.monotonic()
+        time.sleep(SETTLE_SECONDS)
+        ready = time.monotonic()
+        window = MetricsWindow.open(self._device)
+        try:
+            run = self._adapter.run(self._seconds, should_stop=should_stop)
+        except MeasurementError as error:
+            run = failed(str(error))
+        state = window.close()
+        run = replace(
+            run,
+            state={**state, **run.state},
+            seconds=time.monotonic() - ready + (refreshed - began),
+            settle_seconds=ready - refreshed,
+        )
+        return self._rails(run)
+
+    def _rails(self, run: Measurement) -> Measurement:
+        """Return `run`, or an unsafe failure when the machine suffered during it."""
+        reason = self._kernel.breach
+        if reason is None and run.state.get("oom_kills", 0) > 0:
+            reason = "the kernel killed a process for lack of memory"
+        if reason is None:
+            return run
+        return replace(run, value=None, failure=f"unsafe: {reason}", unsafe=True, cut_short=False)

@@ -1,0 +1,158 @@
+"""What a session measures on: this kernel and a real benchmark, or a simulation of both."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Protocol
+
+from sealtune.benchmarks.measurement import Measurement
+from sealtune.guard import Guard, RestoreReport
+from sealtune.ledger import Ledger
+from sealtune.planning import Plan
+from sealtune.space.knobs import Setting, Value
+from sealtune.tactician import SimulatedMachine
+from sealtune.trial import MachineTrial
+
+ShouldStop = Callable[[Sequence[float]], bool]
+
+
+class Measures(Protocol):
+    """One fresh run of a setting; the empty one is the machine as found."""
+
+    def __call__(self, setting: Setting, *, should_stop: ShouldStop | None = None) -> Measurement:
+        """Apply, settle, run, read; a failure is a failed measurement."""
+        ...
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The two things a session needs of a machine.
+
+    Attributes:
+        measure: One run of one setting.
+        live: What each tuned parameter reads back now.
+    """
+
+    measure: Measures
+    live: Callable[[], Mapping[str, Value]]
+
+
+class SimulatedClock:
+    """Seconds that pass only when a simulated run takes them."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def __call__(self) -> float:
+        """Return the simulated time [s]."""
+        return self._seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        self._seconds += seconds
+
+
+@contextlib.contextmanager
+def real_machine(
+    plan: Plan, ledger: Ledger, restored: Callable[[RestoreReport], Any]
+) -> Iterator[Machine]:
+    """Start the guard, prepare the benchmark; on the way out parameters first, then the rest.
+
+    Args:
+        plan: What will be measured.
+        ledger: Told what the person should know.
+        restored: Given what the final restore did.
+    """
+    with Guard.start(knobs=plan.originals) as guard:
+        _tell_recovered(guard.recovered, ledger)
+        try:
+            with _timed(ledger):
+                plan.workdir.mkdir(parents=True, exist_ok=True, mode=0o711)
+                plan.adapter.prepare(plan.workdir)
+            trial = MachineTrial(
+                guard,
+                plan.adapter,
+                plan.run_seconds,
+                fresh=plan.fresh,
+                device=plan.facts.disk.name if plan.facts.disk else None,
+            )
+            yield Machine(trial.measure, lambda: {**plan.originals, **trial.read_back})
+        finally:
+            with interrupts_held():
+                ledger.phase("restore", "putting every parameter back")
+                try:
+                    restored(guard.restore())
+                finally:
+                    plan.adapter.teardown()
+
+
+def _tell_recovered(report: RestoreReport, ledger: Ledger) -> None:
+    for name, found, original in report.restored:
+        ledger.note(f"An earlier run left {name} at {found}; it was put back to {original}.")
+    if report.crash is not None:
+        setting = " ".join(f"{name}={value}" for name, value in report.crash.setting.items())
+        ledger.note(f"This machine went down while a run had set {setting}; avoid it (--exclude).")
+
+
+@contextlib.contextmanager
+def simulated_machine(plan: Plan, clock: SimulatedClock) -> Iterator[Machine]:
+    """Simulate machine and benchmark; time is simulated too."""
+    simulated = SimulatedMachine(
+        plan.built.space,
+        seed=plan.seed,
+        originals={item.name: item.present for item in plan.built.plan},
+        direction=plan.adapter.direction,
+    )
+    now: Setting = {}
+
+    def measure(setting: Setting, *, should_stop: ShouldStop | None = None) -> Measurement:
+        nonlocal now
+        now = dict(setting)
+        run = simulated.measure(setting)
+        clock.advance(plan.clock.run_seconds)
+        return run
+
+    yield Machine(measure, lambda: {**plan.originals, **now})
+
+
+@contextlib.contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP end a session as Ctrl-C does: parameters back, trials kept."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    kept = {}
+    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it decides
+        kept = {number: signal.signal(number, interrupt) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Keep impatient Ctrl-C from breaking into a restore; they count once it is over."""
+    held = {signal.SIGINT, *_ENDING}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _timed(ledger: Ledger) -> Iterator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        ledger.benchmark_seconds += time.monotonic() - began

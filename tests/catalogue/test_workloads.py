@@ -1,0 +1,100 @@
+"""workloads.toml: complete, consistent with the catalogue, refused by name where it is not."""
+
+import re
+
+import pytest
+
+from sealtune.catalogue import load_catalogue
+from sealtune.catalogue.workloads import load_workloads, parse_workloads
+from sealtune.errors import ConfigError
+
+NAMES = {
+    "oltp_database", "olap_analytics", "web_server", "memory_cache", "file_server",
+    "cpu_batch", "bulk_transfer", "low_latency", "log_streaming", "mixed_host",
+}  # fmt: skip
+
+
+def test_there_are_exactly_the_ten_classes():
+    """The classes are the ten of the architecture."""
+    assert NAMES == {workload.name for workload in load_workloads().classes}
+
+
+@pytest.mark.parametrize("workload", load_workloads().classes, ids=lambda w: w.name)
+def test_a_class_is_complete(workload):
+    """Each has examples, parameters with reasons, a reserve and a package-free benchmark."""
+    assert workload.title
+    assert workload.description
+    assert len(workload.examples) >= 4
+    assert 5 <= len(workload.parameters) <= 8
+    assert all(expert.why for expert in workload.parameters)
+    assert len(workload.parameters) + len(workload.reserve) >= 12
+    assert "sqlite" == workload.benchmarks[-1].tool
+    assert any(b.metric == workload.reward_metric and not b.when for b in workload.benchmarks)
+
+
+def test_halt_polling_starts_where_the_kernel_documentation_does():
+    """Wherever an expert starts halt polling, it is at the documented default of 200 us."""
+    starts = [
+        expert.start
+        for workload in load_workloads().classes
+        for expert in workload.parameters
+        if expert.knob == "haltpoll/guest_halt_poll_ns"
+    ]
+
+    assert starts
+    assert {200_000} == set(starts)
+
+
+def test_every_preferred_parameter_is_in_the_catalogue():
+    """Traits only prefer parameters that exist, and their patterns compile."""
+    for trait in load_workloads().traits:
+        assert all(load_catalogue().get(name) for name in trait.prefer)
+        assert all(re.compile(pattern) for pattern in trait.patterns)
+
+
+GOOD = """
+[[workload]]
+name = "a"
+title = "t"
+description = "d"
+ask = "s"
+clients_per_cpu = 1
+reward_metric = "m"
+state = []
+guards = []
+products = []
+signs = []
+hints = []
+examples = []
+benchmarks = [{ tool = "sqlite", command = "c", metric = "m" }]
+parameters = [{ knob = "vm.swappiness", low = 1, high = 60, start = 10 }]
+reserve = []
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('title = "t"', "", "title is missing"),
+        ('title = "t"', 'title = "t"\nfnord = 1', "fnord is unknown"),
+        ("vm.swappiness", "vm.nothing", "vm.nothing is not in the catalogue"),
+        ("high = 60", "high = 600", "safe is 1..150"),
+        ("start = 10", "start = 90", "from 90"),
+        ("start = 10", 'start = 10, confidence = "sure"', "confidence"),
+        ('metric = "m" }', 'metric = "m", when = ["odd"] }', "odd"),
+        ('name = "a"', "name = ", "no valid TOML"),
+    ],
+)
+def test_a_wrong_entry_is_refused_by_name(old, new, told):
+    """A mistake in the file is refused with entry and field; the same file without it loads."""
+    assert "a" == parse_workloads(GOOD).classes[0].name
+    with pytest.raises(ConfigError, match=told):
+        parse_workloads(GOOD.replace(old, new, 1))
+
+
+def test_unknown_names_list_what_there_is():
+    """Asking for an unknown class or trait names all that exist."""
+    with pytest.raises(ConfigError, match=r"allowed: .*memory_cache"):
+        load_workloads().get("fnord")
+    with pytest.raises(ConfigError, match=r"allowed: .*single_client"):
+        load_workloads().trait("fnord")

@@ -1,0 +1,281 @@
+"""The guard on this machine's own kernel. Every parameter is put back."""
+
+import importlib.util
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sealtune.catalogue.bounds import Limit
+from sealtune.catalogue.limits import LIMITS
+from sealtune.errors import BusyError, WriteRefusedError
+from sealtune.guard import Guard, recovery
+from sealtune.guard.journal import Journal
+from sealtune.guard.keeper import Keeper
+from sealtune.guard.kernel import Kernel, take_lock
+from sealtune.guard.rules import Rules
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(os.geteuid() != 0, reason="writes kernel parameters: needs root"),
+    pytest.mark.skipif(
+        not os.access("/proc/sys/vm/swappiness", os.W_OK), reason="/proc/sys is read-only here"
+    ),
+]
+HERE = Path(__file__).parent
+SWAPPINESS = "/proc/sys/vm/swappiness"
+SESSION = """
+import sys, time
+sys.path.insert(0, {source!r})
+from sealtune.guard import Guard
+guard = Guard.start(knobs=["vm.swappiness"])
+guard.apply({{"vm.swappiness": {value}}})
+print(guard.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def _script(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _start(**options):
+    """Start the guard; another sealtune on this machine may take some seconds to end."""
+    for _ in range(100):
+        try:
+            return Guard.start(**options)
+        except BusyError:
+            time.sleep(0.2)
+    pytest.skip("another sealtune is tuning this machine")
+
+
+@pytest.fixture
+def swappiness():
+    """Value of vm.swappiness, put back after the test whatever happens."""
+    kernel = Kernel()
+    value = kernel.read(SWAPPINESS)
+    yield value
+    kernel.write(SWAPPINESS, value)
+
+
+@pytest.fixture
+def other(swappiness):
+    """Another value for vm.swappiness."""
+    return 30 if swappiness != "30" else 40
+
+
+@pytest.fixture
+def session(other):
+    """A process of its own that holds another vm.swappiness; yields it and its guard's pid."""
+    _start(knobs=[]).close()
+    source = os.path.dirname(os.path.dirname(os.path.dirname(recovery.__file__)))
+    program = SESSION.format(source=source, value=other)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process, int(process.stdout.readline())
+        process.kill()
+
+
+def _wait_for(value, seconds):
+    kernel, begin = Kernel(), time.monotonic()
+    while kernel.read(SWAPPINESS) != value:
+        assert time.monotonic() - begin < seconds, f"not back after {seconds} s"
+        time.sleep(0.005)
+    return time.monotonic() - begin
+
+
+def test_the_guard_has_no_capability_left_and_still_writes(swappiness, other):
+    """
+    Uid 0 with an empty capability set is enough for ordinary parameters, in a session of its own.
+    """
+    with _start(knobs=["vm.swappiness"]) as guard:
+        status = Path(f"/proc/{guard.pid}/status").read_text()
+        for line in ("CapPrm", "CapEff", "CapBnd"):
+            assert f"{line}:\t{'0' * 16}" in status
+        assert os.getsid(guard.pid) == guard.pid != os.getsid(0)
+        assert {"vm.swappiness": str(other)} == guard.apply({"vm.swappiness": other})
+    assert swappiness == Kernel().read(SWAPPINESS)
+
+
+def test_the_guard_takes_no_cpu_worth_measuring(swappiness, other):
+    """
+    While a benchmark would run, the guard uses under half a percent of one CPU.
+    """
+    with _start(knobs=["vm.swappiness"]) as guard:
+        guard.apply({"vm.swappiness": other})
+        ticks = [
+            sum(map(int, Path(f"/proc/{guard.pid}/stat").read_text().split()[13:15]))
+            for _ in (time.sleep(0.1), time.sleep(4))
+        ]
+        assert ticks[1] - ticks[0] <= 2  # of 400
+
+
+def test_a_killed_session_is_undone(session, swappiness):
+    """
+    Killing the session with -9 closes the pipe: restored within 2 s.
+    """
+    process, _ = session
+    process.kill()
+    assert _wait_for(swappiness, 2.0) < 2.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_guard_restores_at_once(session, swappiness, number):
+    """
+    The guard restores and ends on the usual signals.
+    """
+    _, guard = session
+    os.kill(guard, number)
+    assert _wait_for(swappiness, 1.0) < 1.0
+
+
+@pytest.mark.slow
+def test_a_frozen_session_is_undone_within_ten_seconds(session, swappiness):
+    """
+    A session that is stopped, its pipe open, is taken for dead by its silence.
+    """
+    process, _ = session
+    process.send_signal(signal.SIGSTOP)
+    assert _wait_for(swappiness, 10.0) < 10.0
+
+
+def test_the_lock_is_for_the_whole_machine(session):
+    """
+    A second guard, and a restore, are refused while one lives; the descriptor is not inherited.
+    """
+    _, guard = session
+    with pytest.raises(BusyError, match=str(guard)):
+        Guard.start()
+    with pytest.raises(BusyError, match=str(guard)):
+        recovery.restore()
+
+
+def test_a_foreign_change_is_left_alone(swappiness, other):
+    """
+    What the owner of the machine sets meanwhile stays.
+    """
+    with _start(knobs=["vm.swappiness"]) as guard:
+        guard.apply({"vm.swappiness": other})
+        Kernel().write(SWAPPINESS, "55")
+        report = guard.restore()
+    assert [("vm.swappiness", "55", swappiness)] == report.foreign
+    assert "55" == Kernel().read(SWAPPINESS)
+
+
+def test_congestion_control_leaves_the_allowed_list_as_found():
+    """
+    The list of allowed ones, which the kernel extends as a side effect, is restored with it.
+    """
+    kernel, folder = Kernel(), "/proc/sys/net/ipv4/tcp_"
+    names = ("congestion_control", "allowed_congestion_control")
+    before = [kernel.read(folder + name) for name in names]
+    available = kernel.read(folder + "available_congestion_control").split()
+    choices = [n for n in available if n != before[0] and n in ("reno", "cubic", "bbr")]
+    if not choices:
+        pytest.skip("this kernel offers one congestion control only")
+    with _start(knobs=["net.ipv4.tcp_congestion_control"]) as guard:
+        for choice in choices:
+            try:
+                guard.apply({"net.ipv4.tcp_congestion_control": choice})
+            except WriteRefusedError:
+                assert before == [kernel.read(folder + name) for name in names]
+    assert before == [kernel.read(folder + name) for name in names]
+
+
+def test_scheduler_and_its_queue_come_back_together():
+    """
+    Every scheduler of a disk, with another nr_requests, then all as found.
+    """
+    disks = [d for d in sorted(os.listdir("/sys/block")) if not d.startswith(("loop", "zram"))]
+    if not disks:
+        pytest.skip("no disk here")
+    kernel, queue, disk = Kernel(), f"/sys/block/{disks[0]}/queue/", disks[0]
+    files = [queue + n for n in ("scheduler", "nr_requests") if os.path.exists(queue + n)]
+    before = [kernel.read(path) for path in files]
+    choices = Path(files[0]).read_text().replace("[", "").replace("]", "").split()
+    with _start(knobs=[f"block/{disk}/scheduler"]) as guard:
+        for choice in choices:
+            made = guard.apply(
+                {f"block/{disk}/scheduler": choice, f"block/{disk}/nr_requests": 128}
+            )
+            assert choice == made[f"block/{disk}/scheduler"]
+        report = guard.restore()
+    assert ([], []) == (report.foreign, report.failed)
+    assert before == [kernel.read(path) for path in files]
+
+
+@pytest.mark.parametrize(
+    ("form", "partner", "value"),
+    [("dirty_bytes", "dirty_ratio", 2**30), ("overcommit_kbytes", "overcommit_ratio", 2**24)],
+)
+def test_a_pair_comes_back_in_the_form_that_was_in_use(tmp_path, form, partner, value):
+    """
+    Bytes set where a percentage was: the percentage returns, also after the guard was killed.
+    """
+    path = {name: f"/proc/sys/vm/{name}" for name in (form, partner)}
+    limit = Limit(path[form], "int", 1, 2**40, (), 1, 0, (path[partner],), None)
+    kernel = Kernel()
+    before = {name: kernel.read(file) for name, file in path.items()}
+    lock = take_lock(recovery.PLACES, 20)  # a journal of its own, but never beside another guard
+    try:
+        for killed in (False, True):
+            rules = Rules({**LIMITS, f"vm.{form}": limit}, kernel)
+            keeper = Keeper(kernel, Journal(str(tmp_path / "journal"), kernel.boot_id()), rules)
+            keeper.apply({f"vm.{form}": value})
+            assert (str(value), "0") == (kernel.read(path[form]), kernel.read(path[partner]))
+            if killed:
+                again = Journal(str(tmp_path / "journal"), kernel.boot_id())
+                keeper = Keeper(kernel, again, Rules({}, kernel))
+            report = keeper.restore()
+            assert ([], []) == (report.foreign, report.failed)
+            assert before == {name: kernel.read(file) for name, file in path.items()}
+    finally:
+        os.close(lock)
+
+
+def test_a_user_without_root_is_told(tmp_path):
+    """
+    Without root and without sudo neither a guard nor a restore starts.
+    """
+    source = os.path.dirname(os.path.dirname(os.path.dirname(recovery.__file__)))
+    program = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from sealtune.guard import Guard, recovery\n"
+        "from sealtune.errors import NotRootError\n"
+        "import sealtune.guard.client, json\n"
+        "os.environ['PATH'] = '/nonexistent'; os.setuid(65534)\n"
+        "for call in (Guard.start, recovery.restore):\n"
+        "    try: call()\n"
+        "    except NotRootError as error: print('told')\n"
+    )
+    run = [sys.executable, "-c", program, source]
+    assert "told\ntold\n" == subprocess.check_output(run, text=True, cwd=tmp_path)
+
+
+def test_a_batch_of_twelve_takes_at_most_two_milliseconds():
+    """
+    Journalled, synced, written, read back and answered: the median of many batches.
+    """
+    _start(knobs=[]).close()
+    bench = _script(HERE.parent.parent / "bench" / "guard_batch.py")
+    medians = [statistics.median(bench.batch_times(40)) for _ in range(3)]
+    print(f"medians: {', '.join(f'{1000 * median:.2f} ms' for median in medians)}")
+    assert min(medians) <= 0.002  # the best of three: other work may be using this disk
+
+
+def test_every_kill_is_undone():
+    """
+    Session, guard and both, killed at random moments: all six parameters are back within 2 s.
+    """
+    _start(knobs=[]).close()
+    outcomes = _script(HERE / "guard_kills.py").run(kills=4, seed=1)
+    assert [(o.victim, 4, 4) for o in outcomes] == [o[:3] for o in outcomes]

@@ -1,0 +1,161 @@
+import os
+import resource
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.contracts.store import StoreContract, in_child, new_session, trial
+
+from sealtune.benchmarks.measurement import Measurement
+from sealtune.errors import KeepingError
+from sealtune.store import SqliteStore, TrialRow, default_store_path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "sessions.db"
+
+
+class TestSqliteStore(StoreContract):
+    @pytest.fixture
+    def open_store(self, path):
+        return lambda: SqliteStore(path)
+
+
+def test_a_measurement_object_survives_the_round_trip(path):
+    """
+    The fields stored are exactly those of a Measurement, so that it can be rebuilt.
+    """
+    measured = Measurement(3.5, intervals=(3.0, 4.0), latency_ms={"p50": 1.0}, errors=1)
+    with SqliteStore(path) as store:
+        session = store.begin(new_session())
+        store.add_trial(session, TrialRow.of("aa", 0, {}, measured))
+        (row,) = store.trials(session)
+
+    assert measured == Measurement(**row.measurement_fields())
+
+
+def test_the_database_itself_refuses_to_change_a_trial(path):
+    """
+    Even foreign SQL can neither change nor delete a finished trial.
+    """
+    with SqliteStore(path) as store:
+        store.add_trial(store.begin(new_session()), trial())
+    connection = sqlite3.connect(path)
+
+    for statement in ("UPDATE trial SET value = 9", "DELETE FROM trial"):
+        with pytest.raises(sqlite3.IntegrityError, match="never changes"):
+            connection.execute(statement)
+
+
+def test_a_newer_schema_is_left_alone(path):
+    """
+    A file of a newer sealtune is an error that names both versions, and is not touched.
+    """
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(KeepingError, match="schema 99, this sealtune knows up to 1"):
+        SqliteStore(path)
+    assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", [b"this is no database at all" * 50, None])
+def test_a_damaged_file_is_an_error_and_stays(path, damage):
+    """
+    Neither a foreign file nor one cut in half is overwritten; the error says what to do.
+    """
+    with SqliteStore(path) as store:
+        store.add_trial(store.begin(new_session()), trial())
+    content = damage or path.read_bytes()[:5000]
+    path.write_bytes(content)
+
+    with pytest.raises(KeepingError, match=r"sessions\.db") as caught:
+        SqliteStore(path).sessions()
+    assert "Move" in caught.value.fix
+    assert content == path.read_bytes()
+
+
+def test_a_full_disk_keeps_what_was_stored(path):
+    """
+    A trial that does not fit raises KeepingError; every earlier one can still be read.
+    """
+
+    def write(pipe):
+        # A limit on the file size refuses writes as a full disk does, here and now.
+        limit = 400_000
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        store = SqliteStore(path)
+        session = store.begin(new_session())
+        try:
+            for index in range(10_000):
+                store.add_trial(session, trial(index, setting={"a": "x" * 2000}))
+                os.write(pipe, b".")
+        except KeepingError as error:
+            os.write(pipe, f"\n{error.fix}".encode())
+            os.write(pipe, f"\n{len(store.trials(session))}".encode())
+
+    pid, pipe = in_child(write)
+    with os.fdopen(pipe) as report:
+        added, fix, readable = report.read().split("\n")
+    os.waitpid(pid, 0)
+
+    assert "Free space" in fix
+    assert 0 < len(added) == int(readable)
+    with SqliteStore(path) as store:
+        assert len(added) == len(store.trials(store.session().id))
+
+
+def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
+    """
+    A directory that cannot be made, and a file that is a directory, name what was found.
+    """
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+
+    with pytest.raises(KeepingError, match="file"):
+        SqliteStore(blocked / "sessions.db")
+    with pytest.raises(KeepingError, match="unable to open"):
+        SqliteStore(tmp_path)
+
+
+def test_a_session_of_an_earlier_boot_is_interrupted(path):
+    """
+    The same process number in another boot is another process.
+    """
+    with SqliteStore(path) as store:
+        session = store.begin(new_session())
+        connection = sqlite3.connect(path)
+        connection.execute("UPDATE session SET boot_id = 'earlier'")
+        connection.commit()
+
+        assert (session,) == store.mark_interrupted()
+        assert "interrupted" == store.session(session).status
+
+
+def test_a_failed_begin_leaves_no_half_transaction(path):
+    """
+    A session that cannot be stored does not keep the next one out.
+    """
+    with SqliteStore(path) as store:
+        with pytest.raises(KeepingError):
+            store.begin(new_session(workload=None))
+
+        assert store.begin(new_session())
+
+
+def test_root_and_others_have_their_own_place(monkeypatch, tmp_path):
+    """
+    Root keeps sessions machine-wide, anybody else under the XDG state directory.
+    """
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert Path("/var/lib/sealtune/sessions.db") == default_store_path()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert tmp_path / "sealtune/sessions.db" == default_store_path()
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tmp_path / ".local/state/sealtune/sessions.db" == default_store_path()

@@ -1,0 +1,99 @@
+"""One trial, driven through stand-ins for the guard and the benchmark."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from sealtune.benchmarks.measurement import Measurement, failed
+from sealtune.errors import BenchmarkFailedError, WriteRefusedError
+from sealtune.trial import MachineTrial
+
+
+class FakeKernel:
+    """Remembers what was applied."""
+
+    def __init__(self, breach: str | None = None, refuses: bool = False):
+        self.applied: list[dict] = []
+        self.breach = breach
+        self.refuses = refuses
+
+    def apply(self, setting: Mapping) -> dict[str, str]:
+        if self.refuses:
+            raise WriteRefusedError("vm.swappiness: 60 refused")
+        self.applied.append(dict(setting))
+        return {name: str(value) for name, value in setting.items()}
+
+
+class FakeBenchmark:
+    """Gives one fixed measurement."""
+
+    def __init__(self, outcome=None, error: Exception | None = None):
+        self.outcome = outcome or Measurement(100.0)
+        self.error = error
+        self.refreshed: list[bool] = []
+
+    def refresh(self, *, restart: bool = True) -> None:
+        self.refreshed.append(restart)
+
+    def run(self, seconds, *, should_stop=None):
+        if self.error:
+            raise self.error
+        return self.outcome
+
+
+@pytest.fixture(autouse=True)
+def _no_settling(monkeypatch):
+    monkeypatch.setattr("sealtune.trial.machine.SETTLE_SECONDS", 0.0)
+
+
+def test_a_trial_applies_refreshes_and_measures():
+    """
+    The setting reaches the kernel, the benchmark starts afresh, the value comes back.
+    """
+    kernel, benchmark = FakeKernel(), FakeBenchmark()
+    run = MachineTrial(kernel, benchmark, 1.0, fresh=True).measure({"vm.swappiness": 10})
+    assert run.value == 100.0
+    assert kernel.applied == [{"vm.swappiness": 10}]
+    assert benchmark.refreshed == [True]
+
+
+def test_a_refused_value_is_a_failed_trial():
+    """
+    A value that the kernel refuses costs one failed trial and is never scored.
+    """
+    run = MachineTrial(FakeKernel(refuses=True), FakeBenchmark(), 1.0, fresh=False).measure({})
+    assert run.value is None
+    assert "refused" in (run.failure or "")
+
+
+@pytest.mark.parametrize(
+    "benchmark",
+    [FakeBenchmark(failed("printed nothing")), FakeBenchmark(error=BenchmarkFailedError("gone"))],
+)
+def test_a_broken_benchmark_is_a_failed_trial(benchmark):
+    """
+    Whether the benchmark reports a failure or raises one, there is no score.
+    """
+    run = MachineTrial(FakeKernel(), benchmark, 1.0, fresh=False).measure({})
+    assert run.value is None
+    assert not run.unsafe
+
+
+def test_a_breached_guard_rail_makes_the_trial_unsafe():
+    """
+    When the guard restored by itself during the run, its value does not count.
+    """
+    kernel = FakeKernel(breach="memory pressure")
+    run = MachineTrial(kernel, FakeBenchmark(), 1.0, fresh=False).measure({})
+    assert run.value is None
+    assert run.unsafe
+    assert "memory pressure" in (run.failure or "")
+
+
+def test_an_out_of_memory_kill_makes_the_trial_unsafe():
+    """
+    A run during which the kernel killed a process does not count.
+    """
+    benchmark = FakeBenchmark(Measurement(100.0, state={"oom_kills": 1.0}))
+    run = MachineTrial(FakeKernel(), benchmark, 1.0, fresh=False).measure({})
+    assert run.unsafe
