@@ -26,7 +26,7 @@ bench-search: setup
 	@.venv/bin/python -m bench.search_quality $(ARGS)
 
 kills: setup
-	@.venv/bin/python -m tests.kernel.guard_kills $(ARGS)
+	@.venv/bin/python -m tests.kernel.session_kills $(ARGS)
 
 clean:
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("--gp", action="store_true", help="with Optuna's GP, several times slower")
     parser.add_argument("--processes", type=int, default=2)
     chosen = parser.parse_args()
-    # One thread each: two processes share the cores already.
+    # One thread each (read when numpy loads in the spawned processes): they share the cores.
     os.environ["OMP_NUM_THREADS"] = "1"
     methods = (*METHODS[:3], "gp", *METHODS[3:]) if chosen.gp else METHODS
     seeds = range(chosen.first, chosen.first + (3 if chosen.quick else chosen.seeds))
@@ -157,7 +158,7 @@ def main() -> None:
         for seed in seeds
     ]
     began = time.monotonic()
-    with ProcessPoolExecutor(chosen.processes) as pool:
+    with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
         outcomes = list(pool.map(run, jobs))
     print_table(outcomes, methods)
     print()

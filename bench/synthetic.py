@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sealtune.space.knobs import ChoiceKnob, Dimension, IntKnob, Setting
+from sealtune.space.knobs import ChoiceKnob, IntKnob, Setting
 from sealtune.space.space import Space
 
 FAMILIES = ("smooth", "wide", "mixed")
 OUTLIERS = 0.03
+_LINE = np.linspace(0.0, 1.0, 41)
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,3 @@ def _ascend(
             lines = [np.r_[vector[:axis], place, vector[axis + 1 :]] for place in _LINE]
             vector = max(lines, key=lambda line: speed(space.decode(line)))
     return speed(space.decode(vector))
-
-
-_LINE = np.linspace(0.0, 1.0, 41)
-
-Dimensions = tuple[Dimension, ...]

@@ -16,7 +16,7 @@ from sealtune.benchmarks import create_adapter, detect_all, parse_command
 from sealtune.benchmarks.base import Adapter, BenchmarkSpec
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.catalogue import load_catalogue
-from sealtune.errors import BenchmarkMissingError, ConfigError
+from sealtune.errors import BenchmarkMissingError, ConfigError, InputError
 from sealtune.machine import Facts, gather_facts
 from sealtune.space.available import Availability, available_knobs
 from sealtune.space.build import Built, build_space
@@ -31,6 +31,9 @@ START_UP_SECONDS = 20.0
 
 SETTLING_SECONDS = 0.5
 DEFAULT_MINUTES = 20.0
+MOST_MINUTES = 10_080
+MOST_TRIALS = 10_000
+SHORTEST_RUN, LONGEST_RUN = 1, 600
 _MOST_SEED = 2**31
 
 
@@ -50,6 +53,7 @@ class Request:
         use_prior: Start from expert values and narrowed ranges; else present values, safe ranges.
         seed: Makes every choice reproducible; drawn when ``None``.
         dry_run: A simulated machine and benchmark; touches nothing.
+        run_seconds: Length of one run without warm-up [s]; the benchmark's own when ``None``.
         workdir: Where benchmarks put their files; must lie on the disk to be tuned.
         approved_command: Exactly the benchmark command that the person allowed to run.
         command: The command line, for the record.
@@ -66,6 +70,7 @@ class Request:
     use_prior: bool = True
     seed: int | None = None
     dry_run: bool = False
+    run_seconds: float | None = None
     workdir: Path | None = None
     approved_command: str | None = None
     command: str = ""
@@ -128,7 +133,7 @@ class Plan:
     @property
     def run_seconds(self) -> float:
         """Measured length of one run [s]."""
-        return self.adapter.default_seconds
+        return self.request.run_seconds or self.adapter.default_seconds
 
     @property
     def total_seconds(self) -> float:
@@ -227,6 +232,7 @@ def make_plan(request: Request, approve: Approve = nobody_to_ask) -> Plan:
         BenchmarkMissingError: The benchmark asked for is not installed.
         TooLittleTimeError: The time has no room for an honest verdict.
     """
+    _check_numbers(request)
     if request.tactician not in TACTICIANS:
         raise ConfigError(f"--tactician {request.tactician}: allowed: {', '.join(TACTICIANS)}")
     workdir = request.workdir or default_workdir()
@@ -262,6 +268,19 @@ def _availability(facts: Facts, request: Request) -> Availability:
     if found.offered or not request.dry_run:
         return found
     return imagined_knobs(knobs, facts)  # not Linux, or a container without /proc/sys
+
+
+def _check_numbers(request: Request) -> None:
+    if request.minutes is not None and not 0 < request.minutes <= MOST_MINUTES:
+        raise InputError(f"--minutes {request.minutes:g}: allowed: above 0, up to {MOST_MINUTES}")
+    if request.trials is not None and not 1 <= request.trials <= MOST_TRIALS:
+        raise InputError(f"--trials {request.trials}: allowed: 1 to {MOST_TRIALS}")
+    seconds = request.run_seconds
+    if seconds is not None and not SHORTEST_RUN <= seconds <= LONGEST_RUN:
+        allowed = f"{SHORTEST_RUN} to {LONGEST_RUN}"
+        raise InputError(f"--run-seconds {seconds:g}: allowed: {allowed}")
+    if request.seed is not None and not 0 <= request.seed < _MOST_SEED:
+        raise InputError(f"--seed {request.seed}: allowed: 0 to {_MOST_SEED - 1}")
 
 
 def _seed(request: Request) -> int:
@@ -333,5 +352,5 @@ def _clock(plan: Plan) -> Clock:
         minutes = max(minutes - START_UP_SECONDS / 60, minutes / 2)
     overhead = adapter.warmup_seconds + SETTLING_SECONDS
     return plan_clock(
-        minutes, plan.trials, adapter.default_seconds, overhead, len(plan.built.plan)
+        minutes, plan.trials, plan.run_seconds, overhead, len(plan.built.plan)
     )

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,7 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     session = store.resume(resume).id if resume else store.begin(_new_session(plan))
     deadline = clock() + plan.total_seconds
     ledger = Ledger(store, session, notify, clock, deadline, simulated=plan.simulated)
+    ledger.take_up(Counter(row.phase for row in store.trials(session)))
     found = Found()
     try:
         with signals_interrupt():

@@ -15,7 +15,7 @@ from tests.contracts.adapter import AdapterContract, processes_in
 
 from sealtune.benchmarks import Measurement, create_adapter, parse_command
 from sealtune.benchmarks.base import BenchmarkSpec
-from sealtune.errors import ConfigError
+from sealtune.errors import BenchmarkFailedError, ConfigError
 
 Run = Callable[..., Measurement]
 
@@ -222,3 +222,12 @@ def test_bad_options_name_the_field(options: dict[str, str], field: str) -> None
     """A broken pattern or direction is refused before anything runs."""
     with pytest.raises(ConfigError, match=field):
         create_adapter(BenchmarkSpec("custom", options, "true"))
+
+
+def test_unbalanced_quotes_and_no_command_are_refused(workdir: Path) -> None:
+    """A command that cannot be split, or is missing, is an error before anything runs."""
+    with pytest.raises(ConfigError, match="quotation"):
+        create_adapter(BenchmarkSpec("custom", {}, "run 'it"))
+    with pytest.raises(BenchmarkFailedError, match="no command"):
+        create_adapter(BenchmarkSpec("custom", {}, "")).prepare(workdir)
+    assert list(workdir.iterdir()) == []

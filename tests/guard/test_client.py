@@ -63,6 +63,16 @@ def test_a_session_applies_restores_and_closes(machine, start):
         guard.values()
 
 
+def test_further_parameters_can_be_watched(start):
+    """
+    Originals of a device's parameters are there before the first setting names them.
+    """
+    guard = start(knobs=[])
+    assert {} == guard.originals
+    guard.watch(["block/vda/scheduler", "vm.swappiness"])
+    assert {"block/vda/scheduler": "mq-deadline", "vm.swappiness": "60"} == guard.originals
+
+
 def test_errors_keep_their_class_and_message(start):
     """
     What the guard refuses is raised in the session as the same error.

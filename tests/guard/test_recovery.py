@@ -81,7 +81,7 @@ def test_a_damaged_journal_stops_the_restore_and_is_kept(killed):
     Values are never guessed from a journal that does not add up.
     """
     with open(killed.places.journal, "r+b") as file:
-        file.write(b"0")
+        file.write(b"x")
     killed.writes.clear()
     with pytest.raises(JournalError):
         recovery.restore(places=killed.places)

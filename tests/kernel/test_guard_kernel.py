@@ -266,6 +266,8 @@ def test_a_batch_of_twelve_takes_at_most_two_milliseconds():
     Journalled, synced, written, read back and answered: the median of many batches.
     """
     _start(knobs=[]).close()
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("more work than CPUs here: it would measure the wait for a CPU")
     bench = _script(HERE.parent.parent / "bench" / "guard_batch.py")
     medians = [statistics.median(bench.batch_times(40)) for _ in range(3)]
     print(f"medians: {', '.join(f'{1000 * median:.2f} ms' for median in medians)}")

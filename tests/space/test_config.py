@@ -91,6 +91,14 @@ def test_total_timesteps_and_budget_cap_the_trials():
     assert load_config(changed(budget={"minutes": 5, "trials": 900})).trial_cap < 40
 
 
+def test_a_guard_without_a_margin_has_the_usual_one_of_its_metric():
+    """A bare name gets the margin that suits its noise; an explicit margin stays."""
+    guards = ["p99", "p95", {"metric": "p99", "margin_percent": 3}]
+    config = load_config(changed(guards=guards))
+
+    assert [20, 10, 3] == [guard.margin_percent for guard in config.guard_list]
+
+
 REFUSED = [
     (changed(fnord=1), ConfigError, ["fnord", "workload_name"]),
     (changed(reward_metric="speed"), ConfigError, ["reward_metric", *REWARD_METRICS]),

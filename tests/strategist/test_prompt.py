@@ -1,5 +1,6 @@
 """What a model is told: everything it needs, nothing that identifies anybody."""
 
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -32,6 +33,11 @@ def test_only_installed_benchmarks_are_offered(facts, availability):
 
     assert "sealtune-sqlite" in text
     assert "pgbench" not in text
+
+
+def test_without_arguments_it_describes_this_machine():
+    """Called bare, it reads this machine by itself."""
+    assert f"kernel {platform.release()}" in get_optimization_strategy_prompt()
 
 
 def test_it_names_neither_machine_nor_person(facts, availability):

@@ -50,6 +50,7 @@ def made(*answers, **options):
     return env, machine
 
 
+@pytest.mark.filterwarnings("ignore:.*alternative render modes")
 def test_it_passes_the_checker():
     """Gymnasium's contract holds, spaces, seeding and render modes included."""
     register()

@@ -33,6 +33,8 @@ SPACE = Space(
     ]
 )
 
+QUICK = [name for name in TACTICIANS if name != "gp"]  # Optuna's GP takes 0.2 s a proposal
+
 
 def hill(setting):
     """Best at a=20, b=100, c=y: 200; no noise."""
@@ -59,7 +61,7 @@ def test_every_tactician_begins_at_the_prior_and_stays_inside(tactician):
         assert 0 <= trial.setting["low"] < trial.setting["high"] <= 80
 
 
-@pytest.mark.parametrize("tactician", TACTICIANS)
+@pytest.mark.parametrize("tactician", QUICK)
 def test_the_same_seed_is_the_same_search(tactician):
     """Two searches with one seed try the same settings; another seed tries others."""
     runs = [
@@ -71,7 +73,7 @@ def test_the_same_seed_is_the_same_search(tactician):
     assert runs[0] != runs[2]
 
 
-@pytest.mark.parametrize("tactician", ["ppo", "tpe", "gp", "cmaes", "random"])
+@pytest.mark.parametrize("tactician", ["ppo", "tpe", "cmaes", "random"])
 def test_a_plain_hill_is_climbed(tactician):
     """Without noise, 40 trials recommend something far better than the start."""
     result = search(SPACE, hill, 40, tactician=tactician, seed=0)
@@ -89,7 +91,7 @@ def test_lower_is_better_is_searched_downwards():
     assert all(trial.score == -trial.value for trial in result.trials)
 
 
-@pytest.mark.parametrize("tactician", TACTICIANS)
+@pytest.mark.parametrize("tactician", QUICK)
 def test_failures_are_no_scores(tactician):
     """A failing region is recorded as failed, never recommended, and does not end the search."""
 
@@ -166,7 +168,7 @@ def test_an_interrupt_passes_through():
         search(SPACE, measure, 5, tactician="random")
 
 
-@pytest.mark.parametrize("tactician", TACTICIANS)
+@pytest.mark.parametrize("tactician", QUICK)
 def test_a_resumed_search_runs_only_what_is_missing(tactician):
     """History counts, is not run again, and is learnt from."""
     first = search(SPACE, hill, 12, tactician=tactician, seed=1)
@@ -188,11 +190,17 @@ def test_a_resumed_search_runs_only_what_is_missing(tactician):
 
 def test_a_resumed_ppo_is_done_with_its_opening():
     """The start and the opening that were measured before the interruption are not run again."""
-    whole = search(SPACE, hill, Budget(28), tactician="ppo", seed=4)
 
-    resumed = search(SPACE, hill, Budget(28), tactician="ppo", seed=4, history=whole.trials[:3])
+    def stop(trial):
+        if trial.index == 7:
+            raise StopSearch
 
-    assert [t.setting for t in whole.trials[:8]] == [t.setting for t in resumed.trials[:8]]
+    whole = search(SPACE, hill, 28, tactician="ppo", seed=4, on_trial=stop)
+    resumed = search(
+        SPACE, hill, 28, tactician="ppo", seed=4, on_trial=stop, history=whole.trials[:3]
+    )
+
+    assert [t.setting for t in whole.trials] == [t.setting for t in resumed.trials]
 
 
 def test_a_reward_is_what_is_learnt_and_the_metric_is_what_is_selected():

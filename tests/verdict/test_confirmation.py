@@ -122,6 +122,16 @@ def test_a_broken_benchmark_is_an_error_and_not_the_candidates_fault():
         confirm(lambda setting: failed("no server"), CANDIDATE)
 
 
+def test_a_baseline_that_never_works_is_an_error(machine):
+    """
+    A candidate that works beside a baseline that does not is no gain and no endless loop.
+    """
+    fake = machine(lambda setting: 5.0 if setting else None)
+
+    with pytest.raises(TooManyFailuresError, match="the benchmark broke"):
+        confirm(fake.measure, CANDIDATE)
+
+
 def test_a_failed_pair_is_repeated(machine):
     """
     A single failed arm costs one more pair and leaves the verdict as it was.

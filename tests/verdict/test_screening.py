@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from sealtune.benchmarks.measurement import failed
 from sealtune.errors import TooManyFailuresError
 from sealtune.verdict import screen
 
@@ -49,6 +50,25 @@ def test_a_candidate_that_fails_is_out(machine):
     found = screen(none.measure, CANDIDATES, 2, rng)
     assert found.chosen is None
     assert [2, 2, 2] == [row.failures for row in found.table]
+
+
+def test_a_candidate_that_trips_a_guard_rail_is_out(machine):
+    """
+    One dangerous run excludes a candidate, however fast its others were.
+    """
+    fake = machine(by_value({0: 1.0, 1: 1.1, 2: 9.0, 3: 1.0}))
+    tripped = []
+
+    def measure(setting):
+        if setting == {"a": 2} and not tripped:
+            tripped.append(setting)
+            return failed("out of memory", unsafe=True)
+        return fake.measure(setting)
+
+    found = screen(measure, CANDIDATES, 4, np.random.default_rng(0))
+
+    assert {"a": 1} == found.chosen
+    assert [False, True, False] == [row.unsafe for row in found.table]
 
 
 def test_a_single_candidate_needs_no_runs(machine):

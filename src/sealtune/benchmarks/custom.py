@@ -42,7 +42,10 @@ class CustomAdapter(ToolAdapter):
         name = str(spec.options.get("metric") or metric or "score")
         unit = str(spec.options.get("unit", ""))
         self._declared = Metric(name, unit, "minimize" if direction == "minimize" else "maximize")
-        self._argv = shlex.split(str(spec.options.get("argv", spec.command)))
+        try:
+            self._argv = shlex.split(str(spec.options.get("argv", spec.command)))
+        except ValueError as error:
+            raise ConfigError(f"benchmark_command: {spec.command!r}: {error}") from error
         self._pattern = _compiled(spec.options.get("pattern"))
         super().__init__(spec, metric)
         if self._argv:

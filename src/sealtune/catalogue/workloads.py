@@ -188,7 +188,7 @@ def parse_workloads(text: str) -> Workloads:
     traits = tuple(_record(Trait, entry, "trait") for entry in document.get("trait", ()))
     classes = tuple(_workload(entry) for entry in document.get("workload", ()))
     for trait in traits:
-        _check_trait(trait)
+        _check_trait(trait, {workload.name for workload in classes})
     for workload in classes:
         _check_workload(workload, {trait.name for trait in traits})
     names = [entry.name for entry in (*classes, *traits)]
@@ -222,7 +222,9 @@ def _record(kind: type[Any], entry: Mapping[str, Any], where: str) -> Any:  # no
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
 
 
-def _check_trait(trait: Trait) -> None:
+def _check_trait(trait: Trait, classes: set[str]) -> None:
+    if trait.speaks_for is not None and trait.speaks_for not in classes:
+        raise ConfigError(f"{trait.name}: speaks_for {trait.speaks_for!r} is no class", fix=_FIX)
     for pattern in trait.patterns:
         try:
             re.compile(pattern)

@@ -52,6 +52,10 @@ DryRun = Annotated[
 JsonFile = Annotated[
     str | None, typer.Option("--json", help="Write the result there as JSON; - is stdout.")
 ]
+RunSeconds = Annotated[
+    float | None,
+    typer.Option("--run-seconds", help="Length of one run [default: the benchmark's own]."),
+]
 Workdir = Annotated[
     Path | None,
     typer.Option("--workdir", help="Where benchmarks put their files; must be on the tuned disk."),
@@ -83,6 +87,7 @@ def optimize(
     apply: Apply = None,
     dry_run: DryRun = False,
     json_file: JsonFile = None,
+    run_seconds: RunSeconds = None,
     workdir: Workdir = None,
     approve_command: Approve = None,
 ) -> int:
@@ -100,6 +105,7 @@ def optimize(
         use_prior=not no_prior,
         seed=seed,
         dry_run=dry_run,
+        run_seconds=run_seconds,
         workdir=workdir,
         approved_command=approve_command,
         command=_command_line(),
@@ -161,6 +167,7 @@ def run(
     apply: Apply = None,
     dry_run: DryRun = False,
     json_file: JsonFile = None,
+    run_seconds: RunSeconds = None,
     workdir: Workdir = None,
     approve_command: Approve = None,
 ) -> int:
@@ -180,6 +187,7 @@ def run(
         use_prior=not no_prior,
         seed=seed,
         dry_run=dry_run,
+        run_seconds=run_seconds,
         workdir=workdir,
         approved_command=approve_command,
         command=_command_line(),

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from sealtune.errors import BusyError, NotRootError
+from sealtune.errors import BusyError, GuardError, NotRootError
 
 
 class Places(NamedTuple):
@@ -70,6 +70,7 @@ def take_lock(places: Places, wait_seconds: float = 0.0) -> int:
     Raises:
         BusyError: A live process holds it.
         NotRootError: It may not be opened.
+        GuardError: It cannot be made (a read-only file system).
     """
     # Not readable for others: who can open a file can lock it, and keep everybody out.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -77,6 +78,8 @@ def take_lock(places: Places, wait_seconds: float = 0.0) -> int:
         descriptor = os.open(places.lock, flags, 0o600)
     except PermissionError as error:
         raise NotRootError(f"{places.lock} belongs to root") from error
+    except OSError as error:
+        raise GuardError(f"{places.lock}: {error.strerror}") from error
     deadline = time.monotonic() + wait_seconds
     while True:
         try:

@@ -12,10 +12,13 @@ _NEEDED = {"kernel.numa_balancing": 21, "net.core.default_qdisc": 12}
 """Parameters that ask for more than uid 0: CAP_SYS_ADMIN, CAP_NET_ADMIN."""
 
 
-def survive_memory_shortage() -> None:
-    """Be the last to be killed and stay in memory, as far as this process may."""
+def stay_responsive() -> None:
+    """Be run first, killed last and never swapped out, as far as this process may."""
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("-1000")
+    # A restore must not wait its turn behind whatever has overloaded the machine.
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     # Current pages only: locking future ones makes allocations fail once CAP_IPC_LOCK is dropped.
     ctypes.CDLL(None).mlockall(_MCL_CURRENT)
 

@@ -7,6 +7,8 @@ from sealtune.errors import KnobError
 from sealtune.guard.journal import Entry
 from sealtune.guard.kernel import Kernel
 
+_DEVICE_LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789-_!")
+
 
 class Rules:
     """The limits on this machine; ``{dev}`` becomes a device when one is first named."""
@@ -34,8 +36,11 @@ class Rules:
         for template in self._templates:
             head, tail = template.split("{dev}")
             device = name[len(head) : len(name) - len(tail)]
-            plain = device.isascii() and device.isalnum() and device == device.lower()
-            if plain and name == head + device + tail and self._kernel.has_disk(device):
+            if (
+                _is_device(device)
+                and name == head + device + tail
+                and self._kernel.has_disk(device)
+            ):
                 self._add_device(device)
                 return
 
@@ -129,3 +134,8 @@ class Rules:
         limit = self.limits[name]
         below = self.limits[limit.below].path if limit.below else ""
         return Entry(path, name, limit.order, below, mates, old, new)
+
+
+def _is_device(name: str) -> bool:
+    """Return whether `name` is a plain device name (``vda``, ``dm-0``), never a path."""
+    return bool(name) and set(name) <= _DEVICE_LETTERS

@@ -20,7 +20,7 @@ from sealtune.errors import GuardError, RestoreError, SealtuneError
 from sealtune.guard.journal import Journal
 from sealtune.guard.keeper import Keeper
 from sealtune.guard.kernel import Kernel, Places, take_lock
-from sealtune.guard.privileges import drop_capabilities, survive_memory_shortage
+from sealtune.guard.privileges import drop_capabilities, stay_responsive
 from sealtune.guard.recovery import restore
 from sealtune.guard.report import RestoreReport
 from sealtune.guard.rules import Rules
@@ -156,7 +156,7 @@ class Server:
             raise RestoreError(f"an earlier run could not be undone: {report}")
         keeper = Keeper(self._kernel, journal, rules)
         keeper.look_at(names)
-        self._confine(keeper.originals)
+        self._confine(keeper.originals or rules.limits)  # without names it may be any of them
         self._keeper = keeper
         return report
 
@@ -168,7 +168,7 @@ def main() -> None:
         sys.exit(f"error: {report}" if report.failed else 0)
     with suppress(PermissionError):  # started by Popen, it leads its own session already
         os.setsid()
-    survive_memory_shortage()
+    stay_responsive()
     receive, send = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(send)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

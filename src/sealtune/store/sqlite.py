@@ -30,7 +30,12 @@ _SESSION = (
 
 
 def default_store_path() -> Path:
-    """Return where sessions are kept: one place for root, one per person otherwise."""
+    """Return where sessions are kept: one place for root, one per person otherwise.
+
+    ``SEALTUNE_STORE`` names another file. It moves the history only, never lock or journal.
+    """
+    if os.environ.get("SEALTUNE_STORE"):
+        return Path(os.environ["SEALTUNE_STORE"])
     if os.geteuid() == 0:
         return Path("/var/lib/sealtune/sessions.db")
     state = os.environ.get("XDG_STATE_HOME", "")

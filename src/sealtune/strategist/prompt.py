@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
+from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.workloads import load_workloads
-from sealtune.machine import METRICS, Facts
-from sealtune.space.available import Availability, AvailableKnob
+from sealtune.machine import METRICS, Facts, gather_facts
+from sealtune.space.available import Availability, AvailableKnob, available_knobs
 from sealtune.space.config import GUARD_METRICS, REWARD_METRICS
 from sealtune.strategist.suggestion import FEWEST, MOST
 
@@ -21,8 +22,8 @@ _SCHEMA = """\
 
 
 def get_optimization_strategy_prompt(
-    facts: Facts,
-    availability: Availability,
+    facts: Facts | None = None,
+    availability: Availability | None = None,
     memory: Sequence[str] = (),
     *,
     installed: Collection[str] = (),
@@ -33,15 +34,18 @@ def get_optimization_strategy_prompt(
     no user, no path below a home directory.
 
     Args:
-        facts: The machine.
-        availability: What it offers, with present values and safe ranges.
+        facts: The machine; this one by default.
+        availability: What it offers, with present values and safe ranges; read by default.
         memory: What earlier sessions confirmed, one sentence each.
         installed: Benchmark adapters whose tools were found; all of them when empty.
     """
+    facts = facts or gather_facts()
+    availability = availability or available_knobs(load_catalogue().knobs, facts)
     sections = [
         "You are an expert Linux administrator. You choose which kernel parameters of this "
         "machine are worth tuning for the workload that the person describes, within narrow "
-        "ranges, and the benchmark that stands for the workload. A search then measures; you never do.",
+        "ranges, and the benchmark that stands for the workload. A search then measures; you "
+        "never do.",
         "MACHINE\n" + _machine(facts),
         "PARAMETERS THAT CAN BE TUNED HERE (name: present value; safe range; why)\n"
         + "\n".join(map(_line, availability.offered)),

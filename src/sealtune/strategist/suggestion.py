@@ -15,7 +15,6 @@ FEWEST, MOST = 6, 8
 """Parameters in a plan: more make a search blind, fewer leave nothing to find."""
 
 _NAME_LENGTH = 80
-_TRIALS_WITHOUT_LIMIT = 200
 _STEPS = 8
 
 
@@ -59,7 +58,6 @@ def suggest(
     workload = load_workloads().get(reading.workload_class)
     load = choose_load(workload, reading.traits, facts.cpus, installed, benchmark)
     chosen, notices = _choose(workload, reading, availability, only, exclude)
-    most = _TRIALS_WITHOUT_LIMIT if trials is None else trials
     expert = {expert.knob: expert for expert in (*workload.parameters, *workload.reserve)}
     params = [_param(item, expert.get(_template(item)), no_prior) for item in chosen]
     return TuningConfig(
@@ -68,15 +66,20 @@ def suggest(
         benchmark_command=load.command,
         action_space=tuple(params),
         state_space=workload.state,
-        training_config=TrainingConfig(
-            total_timesteps=most, n_steps=max(1, min(_STEPS, most // 2)), seed=seed % 2**32
-        ),
+        training_config=_training(trials, seed),
         guards=tuple(Guard(metric=name) for name in workload.guards),
         budget=Budget(minutes=minutes, trials=trials),
         workload_class=workload.name,
         description=text,
         notices=(*_trait_notices(reading), *load.notices, *notices),
     )
+
+
+def _training(trials: int | None, seed: int) -> TrainingConfig:
+    if trials is None:
+        return TrainingConfig(seed=seed % 2**32)
+    steps = max(1, min(_STEPS, trials // 2))  # at least two updates of the policy
+    return TrainingConfig(total_timesteps=trials, n_steps=steps, seed=seed % 2**32)
 
 
 def _choose(

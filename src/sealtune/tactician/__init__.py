@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sealtune.tactician.loop import prepare_tactician, search
     from sealtune.tactician.model import SettingModel
     from sealtune.tactician.names import TACTICIANS
-    from sealtune.tactician.ppo import PolicyOptions
+    from sealtune.tactician.policy import PolicyOptions
     from sealtune.tactician.record import Budget, SearchResult, StopSearch, TrialRecord
     from sealtune.tactician.registration import register
     from sealtune.tactician.reward import Reward, RewardWeights
@@ -26,7 +26,7 @@ _HOMES = {
     "TrialRunner": "env",
     "register": "registration",
     "SettingModel": "model",
-    "PolicyOptions": "ppo",
+    "PolicyOptions": "policy",
     "Budget": "record",
     "SearchResult": "record",
     "StopSearch": "record",

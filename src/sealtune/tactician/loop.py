@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sealtune.benchmarks.measurement import Direction, Measurement, failed
 from sealtune.errors import ConfigError, MeasurementError
@@ -11,6 +11,9 @@ from sealtune.space.space import Space
 from sealtune.tactician.names import PEERS, TACTICIANS
 from sealtune.tactician.record import Budget, Ended, SearchResult, StopSearch, TrialRecord
 from sealtune.tactician.samplers import GridSampler, OptunaSampler, Sampler
+
+if TYPE_CHECKING:
+    from sealtune.tactician.policy import PolicyOptions
 
 Measure = Callable[[Setting], Measurement | float]
 RewardFunction = Callable[[Measurement], float | None]
@@ -31,11 +34,11 @@ def prepare_tactician(
     *,
     prior: Setting | None = None,
     seed: int = 0,
-    options: object = None,
+    options: "PolicyOptions | None" = None,
 ) -> Sampler:
     """Build a tactician ahead of time and hand it to `search`.
 
-    The first PPO of a process takes about ten seconds of CPU to build: do it before the first
+    The first PPO of a process takes 2 to 10 seconds of CPU to build: do it before the first
     baseline run, never during a measurement.
 
     Args:
@@ -44,7 +47,7 @@ def prepare_tactician(
         budget: Planned number of trials.
         prior: Where to begin; knobs it does not name begin at their own start.
         seed: Same seed and same scores, same proposals.
-        options: A `sealtune.tactician.ppo.PolicyOptions`, for ``ppo`` and ``ppo-only``.
+        options: A `sealtune.tactician.PolicyOptions`, for ``ppo`` and ``ppo-only``.
 
     Raises:
         ConfigError: There is no such tactician.
@@ -56,12 +59,15 @@ def prepare_tactician(
     if name in PEERS:
         return OptunaSampler(name, space, start, seed)
     if name in ("ppo", "ppo-only"):
-        from sealtune.tactician.ppo import PolicyOptions, PolicySampler
+        from sealtune.tactician.policy import PolicyOptions
+        from sealtune.tactician.ppo import PolicySampler
 
-        chosen = (
-            options if isinstance(options, PolicyOptions) else PolicyOptions(model=name == "ppo")
+        # Without a model to practise on, few updates have to move the policy further.
+        plain = PolicyOptions(model=False, learning_rate=0.03)
+        usual = PolicyOptions() if name == "ppo" else plain
+        return PolicySampler(
+            name, space, start, trials=trials, seed=seed, options=options or usual
         )
-        return PolicySampler(name, space, start, trials=trials, seed=seed, options=chosen)
     raise ConfigError(f"tactician: {name!r} is none of {', '.join(TACTICIANS)}")
 
 

@@ -35,11 +35,16 @@ class GaussianProcess:
     """
 
     def __init__(self, groups: Sequence[int]) -> None:
+        # Takes a second to load: now, while a tactician is built, and not between two trials.
+        from scipy.optimize import minimize
+
+        self._minimise = minimize
         self._groups = np.asarray(groups)
         self._count = int(self._groups.max()) + 1
         self._prior = math.log(_LENGTH * self._count**0.4)
         self._theta = np.append(np.full(self._count, self._prior), _NOISE_PRIOR[0])
         self._inputs: Matrix = np.zeros((0, len(groups)))
+        self._outcome = self._left_out = np.zeros(0)
 
     def fit(self, inputs: Matrix, targets: Matrix, iterations: int = 40) -> "GaussianProcess":
         """Learn from `inputs` ``(n, f)`` and `targets` ``(n,)``; starts from the last fit.
@@ -49,15 +54,13 @@ class GaussianProcess:
             targets: Higher is better; at least one, finite.
             iterations: Most steps of the optimiser over length scales and noise.
         """
-        from scipy.optimize import minimize
-
         self._inputs = inputs
         self._centre = float(np.median(targets))
         self._unit = float(np.std(targets)) or 1.0
         outcome = (targets - self._centre) / self._unit
         squares = self._squares(inputs, inputs)
         if len(targets) > 3:
-            found = minimize(
+            found = self._minimise(
                 self._loss,
                 self._theta,
                 args=(squares, outcome),
@@ -121,8 +124,8 @@ class GaussianProcess:
             surprise = np.abs(self._alpha) / np.sqrt(np.diag(inverse) * self._variance)
             noise = noise * np.maximum(1.0, surprise / _OUTLIER) ** 4
         self._inverse = inverse
-        self.left_out = outcome - self._alpha / np.diag(inverse)
-        self.outcome = outcome
+        self._left_out = outcome - self._alpha / np.diag(inverse)
+        self._outcome = outcome
 
     def predict(self, inputs: Matrix) -> tuple[Matrix, Matrix]:
         """Return mean and standard deviation of the noise-free target at `inputs`, ``(m,)``."""
@@ -134,9 +137,9 @@ class GaussianProcess:
 
     def rank_correlation(self) -> float:
         """Return how well each trial is foretold by the others: Spearman's, -1 to 1."""
-        if len(self.outcome) < 4:
+        if len(self._outcome) < 4:
             return 0.0
-        ranks = [array.argsort().argsort() for array in (self.left_out, self.outcome)]
+        ranks = [array.argsort().argsort() for array in (self._left_out, self._outcome)]
         return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 

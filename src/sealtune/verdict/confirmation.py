@@ -103,7 +103,7 @@ def confirm(
         on_pair: Called with every pair, failed ones included.
 
     Raises:
-        TooManyFailuresError: More than three runs failed in a row, whatever the arm.
+        TooManyFailuresError: More than three runs, or baseline runs, failed in a row.
         ValueError: A schedule that is not calibrated.
     """
     multipliers(looks)

@@ -175,7 +175,8 @@ class Halving:
             failures += not pair.candidate.ok
             if pair.log_ratio is None or (repeats < _MOST_REPEATS and self._stalled(pair)):
                 repeats += pair.log_ratio is not None
-                outcome = "loses" if failures >= _FAILURES_TO_LOSE else "undecided"
+                broken = failures >= _FAILURES_TO_LOSE or pair.candidate.unsafe
+                outcome = "loses" if broken else "undecided"
                 continue
             pairs.append(pair)
             found = -loss * (pair.log_ratio + loss / 2) / self.noise**2

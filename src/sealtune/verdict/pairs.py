@@ -114,7 +114,7 @@ class PairRunner:
     ) -> None:
         self._measure, self._rng, self._direction = measure, rng, direction
         self._on_pair = on_pair
-        self._count = self._failures_in_a_row = 0
+        self._count = self._failures_in_a_row = self._reference_failures_in_a_row = 0
         self.reference_failures = self.candidate_failures = 0
         self.unsafe = False
         self.last_failure = ""
@@ -123,7 +123,7 @@ class PairRunner:
         """Measure one pair; both arms run even if the first fails, to tell whose fault it is.
 
         Raises:
-            TooManyFailuresError: More than three runs failed in a row, whatever the arm.
+            TooManyFailuresError: More than three runs, or reference runs, failed in a row.
         """
         reference_first = bool(self._rng.random() < 0.5)
         arms = {"A": dict(reference or {}), "B": dict(candidate)}
@@ -141,6 +141,8 @@ class PairRunner:
     def _count_failure(self, arm: str, measurement: Measurement) -> None:
         if usable(measurement):
             self._failures_in_a_row = 0
+            if arm == "A":
+                self._reference_failures_in_a_row = 0
             return
         self.last_failure = measurement.failure or "the run was cut short or its value is not > 0"
         self._failures_in_a_row += 1
@@ -149,9 +151,12 @@ class PairRunner:
             self.unsafe = self.unsafe or measurement.unsafe
         else:
             self.reference_failures += 1
-        if self._failures_in_a_row > MAX_FAILURES_IN_A_ROW:
+            self._reference_failures_in_a_row += 1
+        # A reference that never works gives no pair, even if the candidate does work.
+        in_a_row = max(self._failures_in_a_row, self._reference_failures_in_a_row)
+        if in_a_row > MAX_FAILURES_IN_A_ROW:
             raise TooManyFailuresError(
-                f"{self._failures_in_a_row} runs failed in a row; the last: {self.last_failure}"
+                f"{in_a_row} runs failed in a row; the last: {self.last_failure}"
             )
 
     @property

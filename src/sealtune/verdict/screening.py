@@ -23,12 +23,14 @@ class Screened:
         ratios: Each good run over the baseline run of its round, above 1 when better.
         estimate: Centre of `ratios`; ``None`` without any. Not a gain: the choice flatters it.
         failures: Runs that failed.
+        unsafe: A guard rail tripped in one of them.
     """
 
     setting: Setting
     ratios: tuple[float, ...]
     estimate: float | None
     failures: int
+    unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ def screen(
     """Measure each candidate `pairs` times beside the baseline and keep the best.
 
     A round is one run of the originals and one of each candidate in random order, so all of them
-    meet the same machine. A single candidate is kept without a run. A candidate that fails more
-    runs than it finishes is out.
+    meet the same machine. A single candidate is kept without a run. A candidate that
+    trips a guard rail, or does not finish more runs than it fails, is out.
 
     Args:
         measure: One fresh run of a setting from the original state; ``{}`` means the originals.
@@ -82,6 +84,7 @@ def screen(
         return Screening(only, (Screened(only, (), None, 0),))
     logs: list[list[float]] = [[] for _ in candidates]
     failures = [0] * len(candidates)
+    unsafe: set[int] = set()
     baseline_failures = rounds = 0
     started = clock()
     while rounds < pairs:
@@ -91,6 +94,8 @@ def screen(
         runs = _round(measure, candidates, rng, on_run)
         for place, run in enumerate(runs[1:]):
             failures[place] += not usable(run)
+            if run.unsafe:
+                unsafe.add(place)
             ratio = log_ratio(run, runs[0], direction)
             if ratio is not None:
                 logs[place].append(ratio)
@@ -100,7 +105,7 @@ def screen(
                 f"{baseline_failures} baseline runs failed in a row: {runs[0].failure}"
             )
         rounds += usable(runs[0])
-    return _choose(candidates, logs, failures)
+    return _choose(candidates, logs, failures, unsafe)
 
 
 def _round(
@@ -119,17 +124,21 @@ def _round(
 
 
 def _choose(
-    candidates: Sequence[Setting], logs: list[list[float]], failures: list[int]
+    candidates: Sequence[Setting],
+    logs: list[list[float]],
+    failures: list[int],
+    unsafe: set[int],
 ) -> Screening:
     table = tuple(
         Screened(
             setting=dict(setting),
             ratios=tuple(math.exp(value) for value in values),
             estimate=math.exp(hodges_lehmann(np.array(values))) if values else None,
-            failures=failed,
+            failures=failures[place],
+            unsafe=place in unsafe,
         )
-        for setting, values, failed in zip(candidates, logs, failures, strict=True)
+        for place, (setting, values) in enumerate(zip(candidates, logs, strict=True))
     )
-    fit = [row for row in table if row.estimate is not None and row.failures < len(row.ratios)]
+    fit = [row for row in table if row.failures < len(row.ratios) and not row.unsafe]
     best = max(fit, key=lambda row: row.estimate or 0.0, default=None)
     return Screening(None if best is None else best.setting, table)
