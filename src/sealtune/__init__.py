@@ -6,12 +6,16 @@ The public names load on first use: importing `sealtune` alone imports none of t
 import importlib
 from typing import TYPE_CHECKING
 
+from sealtune.tactician.registration import register_if_used
+
 if TYPE_CHECKING:
     from sealtune.session import optimize_workload, run_rl_optimization
     from sealtune.space import ChoiceKnob, IntKnob, SafetyValidator, Space
     from sealtune.tactician import OSTuningEnv, search
 
 __version__ = "0.1.0"
+
+register_if_used()  # gymnasium.make("sealtune/OSTuning-v0"), if gymnasium is loaded already
 
 _HOME = {
     "ChoiceKnob": "sealtune.space",

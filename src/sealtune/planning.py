@@ -241,7 +241,7 @@ def make_plan(request: Request, approve: Approve = nobody_to_ask) -> Plan:
     seed = _seed(request)
     reading, config = _config(request, facts, availability, seed)
     built = build_space(config, availability, no_prior=not request.use_prior)
-    spec = _allowed(parse_command(config.benchmark_command), request, approve)
+    spec = _allowed(_spec(config), request, approve)
     metric = None if config.reward_metric in ("throughput", "score") else config.reward_metric
     adapter = create_adapter(spec, metric=metric)
     if not request.dry_run:
@@ -318,6 +318,18 @@ def _config(
     return classify(request.description), config
 
 
+def _spec(config: TuningConfig) -> BenchmarkSpec:
+    """Return the benchmark of `config`, with where a command of the person's own prints."""
+    spec = parse_command(config.benchmark_command)
+    if config.benchmark_output is None:
+        return spec
+    if spec.name != "custom":
+        text = f"benchmark_output is for commands of your own; {spec.name} needs none"
+        return replace(spec, notices=(*spec.notices, text))
+    output = config.benchmark_output.model_dump(exclude_none=True)
+    return replace(spec, options={**spec.options, **output})
+
+
 def _allowed(spec: BenchmarkSpec, request: Request, approve: Approve) -> BenchmarkSpec:
     """Return `spec`, approved if the person allowed exactly its command."""
     if request.approved_command is not None and request.approved_command != spec.command:
@@ -351,6 +363,4 @@ def _clock(plan: Plan) -> Clock:
     if minutes is not None and minutes > 0:
         minutes = max(minutes - START_UP_SECONDS / 60, minutes / 2)
     overhead = adapter.warmup_seconds + SETTLING_SECONDS
-    return plan_clock(
-        minutes, plan.trials, plan.run_seconds, overhead, len(plan.built.plan)
-    )
+    return plan_clock(minutes, plan.trials, plan.run_seconds, overhead, len(plan.built.plan))

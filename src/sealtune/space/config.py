@@ -27,6 +27,7 @@ from sealtune.space.fields import (
     GUARD_METRICS,
     REWARD_METRICS,
     ActionParam,
+    BenchmarkOutput,
     Budget,
     Guard,
     GuardItem,
@@ -73,6 +74,7 @@ class TuningConfig(BaseModel):
         guards: Measurements that must not get worse.
         reward: Weights of the reward.
         budget: Minutes and trials.
+        benchmark_output: Where a command of the person's own prints its number.
         workload_class: One of the ten classes, if known.
         description: The sentence it was made from.
         notices: What was corrected or left out, and why.
@@ -93,6 +95,7 @@ class TuningConfig(BaseModel):
     guards: tuple[GuardItem, ...] = ()
     reward: RewardWeights = RewardWeights()
     budget: Budget = Budget()
+    benchmark_output: BenchmarkOutput | None = None
     workload_class: Annotated[str, Field(max_length=200)] | None = None
     description: Annotated[str, Field(max_length=20_000)] = ""
     notices: tuple[str, ...] = ()

@@ -158,6 +158,27 @@ class RewardWeights(BaseModel):
         return self
 
 
+class BenchmarkOutput(BaseModel):
+    """Where the number stands in what a command of the person's own prints.
+
+    `pattern` is a regular expression whose first group is the number, `json_path` a dotted path
+    such as ``jobs.0.iops``; with neither, the last line printed is the number.
+    """
+
+    model_config = FROZEN
+
+    pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    json_path: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    unit: Annotated[str, Field(max_length=40)] = ""
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "BenchmarkOutput":
+        if self.pattern is not None and self.json_path is not None:
+            raise ValueError("pattern or json_path, not both")
+        return self
+
+
 class Budget(BaseModel):
     """What the session may spend; whichever is used up first ends the search."""
 
