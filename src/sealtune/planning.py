@@ -360,7 +360,12 @@ def _require_installed(adapter: Adapter) -> None:
 
 def _clock(plan: Plan) -> Clock:
     adapter, minutes = plan.adapter, plan.minutes
-    if minutes is not None and minutes > 0:
-        minutes = max(minutes - START_UP_SECONDS / 60, minutes / 2)
     overhead = adapter.warmup_seconds + SETTLING_SECONDS
-    return plan_clock(minutes, plan.trials, plan.run_seconds, overhead, len(plan.built.plan))
+    return plan_clock(
+        minutes,
+        plan.trials,
+        plan.run_seconds,
+        overhead,
+        len(plan.built.plan),
+        start_up_seconds=START_UP_SECONDS,
+    )

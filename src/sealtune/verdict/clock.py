@@ -72,6 +72,8 @@ def plan_clock(
     run_seconds: float,
     overhead_seconds: float,
     n_knobs: int,
+    *,
+    start_up_seconds: float = 0.0,
 ) -> Clock:
     """Share out the wall clock; confirmation and minimising are served first.
 
@@ -81,9 +83,10 @@ def plan_clock(
         run_seconds: Measured part of a run [s], > 0.
         overhead_seconds: Warm-up and settling around it [s], >= 0.
         n_knobs: Parameters in the plan, >= 1.
+        start_up_seconds: What goes from `minutes` before the first run [s], >= 0.
 
     Returns:
-        The plan; its `total_seconds` never exceeds `minutes`.
+        The plan; its `total_seconds` and the start-up never exceed `minutes` together.
 
     Raises:
         TooLittleTimeError: Six pairs do not fit; names the minutes that would do.
@@ -103,13 +106,15 @@ def plan_clock(
         return _plan(_runs_for(trials, n_knobs), cost, n_knobs, trials)
     minutes = DEFAULT_MINUTES if minutes is None else minutes
     # A whole number of runs that just fits must not be lost to rounding.
-    runs = math.floor(minutes * 60 / cost + 1e-9) if math.isfinite(minutes) else _MOST_RUNS
+    usable = minutes * 60 - start_up_seconds
+    runs = math.floor(usable / cost + 1e-9) if math.isfinite(minutes) else _MOST_RUNS
     needed = sum(_LEAST.values())
     if runs < needed:
+        enough = _minutes(needed * cost + start_up_seconds)
         raise TooLittleTimeError(
-            f"{minutes:g} minutes are {max(runs, 0)} runs of {cost:g} s; six confirming pairs "
-            f"and all around them need {needed} runs: {_minutes(needed * cost)} minutes would do",
-            fix=f"Give it --minutes {_minutes(needed * cost)} or more.",
+            f"{minutes:g} minutes have room for {max(runs, 0)} runs of {cost:g} s; six pairs of "
+            f"confirming runs and what goes before them need {needed}: {enough} minutes would do",
+            fix=f"Give it --minutes {enough} or more.",
         )
     return _plan(min(runs, _MOST_RUNS), cost, n_knobs, trials)
 
