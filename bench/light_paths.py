@@ -1,6 +1,6 @@
 """How light the light paths are: ``--help`` beside typer, ``restore`` beside an empty Python.
 
-``python -m bench.light_paths``: interleaved starts, medians and ratios. The claims: ``--help`` takes
+``python -m bench.light_paths``: interleaved starts, medians, ratios. Claims: ``--help`` takes
 at most twice ``import typer``, ``restore`` with nothing to do at most three times ``pass``.
 """
 
