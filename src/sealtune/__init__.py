@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sealtune.tactician.registration import register_if_used
 
 if TYPE_CHECKING:
-    from sealtune.session import optimize_workload, run_rl_optimization
+    from sealtune.entry import optimize_workload, run_rl_optimization
     from sealtune.space import ChoiceKnob, IntKnob, SafetyValidator, Space
     from sealtune.tactician import OSTuningEnv, search
 
@@ -23,8 +23,8 @@ _HOME = {
     "OSTuningEnv": "sealtune.tactician",
     "SafetyValidator": "sealtune.space",
     "Space": "sealtune.space",
-    "optimize_workload": "sealtune.session",
-    "run_rl_optimization": "sealtune.session",
+    "optimize_workload": "sealtune.entry",
+    "run_rl_optimization": "sealtune.entry",
     "search": "sealtune.tactician",
 }
 

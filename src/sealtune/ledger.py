@@ -11,6 +11,10 @@ from sealtune.store import Store, TrialRow
 from sealtune.store.base import Phase
 
 
+def _nobody(_event: Event) -> None:
+    """Listen to nothing."""
+
+
 @dataclass
 class Ledger:
     """Records runs in the order they happen.
@@ -52,12 +56,12 @@ class Ledger:
     def phase(self, name: str, title: str, seconds: float = 0.0, runs: int = 0) -> None:
         """Begin a phase; `runs` is the planned number of its runs, 0 when open."""
         self._phase, self._total, self._shown = name, runs, 0
-        self.notify(PhaseStarted(name, title, seconds, self.remaining))
+        self.tell(PhaseStarted(name, title, seconds, self.remaining))
 
     def note(self, text: str) -> None:
         """Tell the person one sentence, and keep it for the report."""
         self.notes.append(text)
-        self.notify(Note(text))
+        self.tell(Note(text))
 
     def take_up(self, rows: Mapping[str, int]) -> None:
         """Continue an interrupted session: phase name to the number of runs it already has."""
@@ -80,7 +84,7 @@ class Ledger:
         self.benchmark_seconds += run.seconds
         self.settle_seconds += run.settle_seconds
         self.cut_short += run.cut_short
-        self.failed += run.value is None
+        self.failed += phase == "search" and run.value is None
         if run.unsafe and run.failure:
             self.guards.append(run.failure)
         counts = phase == "search" and ratio is not None and not run.cut_short
@@ -89,7 +93,7 @@ class Ledger:
         self._shown += phase != "sentinel"
         total = 0 if phase == "sentinel" else self._total
         index = number + 1 if phase in ("sentinel", "search") else self._shown
-        self.notify(
+        self.tell(
             RunFinished(
                 phase,
                 index,
@@ -109,8 +113,11 @@ class Ledger:
         self.tell(PairFinished(index, total, ratio, self.remaining))
 
     def tell(self, event: Event) -> None:
-        """Pass an event on."""
-        self.notify(event)
+        """Pass an event on; a terminal that is gone must not keep the machine from its restore."""
+        try:
+            self.notify(event)
+        except OSError:
+            self.notify = _nobody
 
     def seconds(self) -> dict[str, float]:
         """Return the three buckets, start-up and the total, rounded to 0.1 s [s]."""

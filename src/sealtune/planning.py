@@ -7,21 +7,22 @@ import os
 import secrets
 import shlex
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sealtune.benchmarks import create_adapter, detect_all, parse_command
 from sealtune.benchmarks.base import Adapter, BenchmarkSpec
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.catalogue import load_catalogue
-from sealtune.errors import BenchmarkMissingError, ConfigError, InputError
+from sealtune.errors import BenchmarkMissingError, ConfigError
 from sealtune.machine import Facts, gather_facts
+from sealtune.request import MOST_SEED, Request
 from sealtune.space.available import Availability, available_knobs
 from sealtune.space.build import Built, build_space
 from sealtune.space.config import TuningConfig
 from sealtune.space.imagined import imagined_knobs
+from sealtune.space.knobs import Setting
 from sealtune.strategist import Reading, classify, suggest
 from sealtune.tactician import TACTICIANS, PolicyOptions, Reward, RewardWeights
 from sealtune.verdict import DEFAULT_MARGINS, Clock, plan_clock
@@ -31,63 +32,6 @@ START_UP_SECONDS = 20.0
 
 SETTLING_SECONDS = 0.5
 DEFAULT_MINUTES = 20.0
-MOST_MINUTES = 10_080
-MOST_TRIALS = 10_000
-SHORTEST_RUN, LONGEST_RUN = 1, 600
-_MOST_SEED = 2**31
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a person or a program asked for, not yet looked at.
-
-    Attributes:
-        description: The workload in plain English; unused with `config`.
-        config: A ready config, in place of a description.
-        minutes: Whole wall clock after set-up; 20 when neither this nor `trials` is given.
-        trials: Search trials; beside `minutes` the smaller one wins.
-        benchmark: Adapter name, such as ``redis``, in place of the strategist's choice.
-        tactician: One of `sealtune.tactician.TACTICIANS`.
-        only: Tune these parameters and no others.
-        exclude: Leave these parameters alone.
-        use_prior: Start from expert values and narrowed ranges; else present values, safe ranges.
-        seed: Makes every choice reproducible; drawn when ``None``.
-        dry_run: A simulated machine and benchmark; touches nothing.
-        run_seconds: Length of one run without warm-up [s]; the benchmark's own when ``None``.
-        workdir: Where benchmarks put their files; must lie on the disk to be tuned.
-        approved_command: Exactly the benchmark command that the person allowed to run.
-        command: The command line, for the record.
-    """
-
-    description: str = ""
-    config: TuningConfig | None = None
-    minutes: float | None = None
-    trials: int | None = None
-    benchmark: str | None = None
-    tactician: str = "ppo"
-    only: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    use_prior: bool = True
-    seed: int | None = None
-    dry_run: bool = False
-    run_seconds: float | None = None
-    workdir: Path | None = None
-    approved_command: str | None = None
-    command: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the request as plain values, the config left out (it is stored by itself)."""
-        fields = asdict(replace(self, config=None))
-        return {**fields, "workdir": str(self.workdir) if self.workdir else None}
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> "Request":
-        """Return the request that `as_dict` gave."""
-        known = {name: fields[name] for name in cls.__slots__ if name in fields}
-        for name in ("only", "exclude"):
-            known[name] = tuple(known.get(name) or ())
-        known["workdir"] = Path(known["workdir"]) if known.get("workdir") else None
-        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +123,22 @@ class Plan:
                 margins[guard.metric] = guard.margin_percent / 100
         return {**DEFAULT_MARGINS, **margins}
 
+    def may_be_set(self, setting: Setting) -> bool:
+        """Return whether `setting`, on top of the present values, keeps every coupling."""
+        present = {item.name: item.present for item in self.built.plan}
+        whole: Setting = {**present, **setting}
+        return self.built.space.repair(whole) == whole
+
     @property
-    def policy_options(self) -> PolicyOptions:
-        """How PPO learns: our own values where the config does not set one."""
+    def policy_options(self) -> PolicyOptions | None:
+        """How PPO learns, ``None`` for our own values; the config may set some of them."""
         training = self.config.training_config
         wanted = {"n_steps", "learning_rate", "n_epochs", "clip_range"}
         given = {name: getattr(training, name) for name in wanted & training.model_fields_set}
-        options = PolicyOptions(model=self.request.tactician == "ppo")
-        return replace(options, **{k: v for k, v in given.items() if v is not None})
+        given = {name: value for name, value in given.items() if value is not None}
+        if not given:
+            return None
+        return replace(PolicyOptions(model=self.request.tactician == "ppo"), **given)
 
     def reward_for(self, baselines: Sequence[Measurement]) -> Reward:
         """Return the reward against `baselines`, good runs of the originals."""
@@ -232,7 +184,7 @@ def make_plan(request: Request, approve: Approve = nobody_to_ask) -> Plan:
         BenchmarkMissingError: The benchmark asked for is not installed.
         TooLittleTimeError: The time has no room for an honest verdict.
     """
-    _check_numbers(request)
+    request.check()
     if request.tactician not in TACTICIANS:
         raise ConfigError(f"--tactician {request.tactician}: allowed: {', '.join(TACTICIANS)}")
     workdir = request.workdir or default_workdir()
@@ -270,25 +222,12 @@ def _availability(facts: Facts, request: Request) -> Availability:
     return imagined_knobs(knobs, facts)  # not Linux, or a container without /proc/sys
 
 
-def _check_numbers(request: Request) -> None:
-    if request.minutes is not None and not 0 < request.minutes <= MOST_MINUTES:
-        raise InputError(f"--minutes {request.minutes:g}: allowed: above 0, up to {MOST_MINUTES}")
-    if request.trials is not None and not 1 <= request.trials <= MOST_TRIALS:
-        raise InputError(f"--trials {request.trials}: allowed: 1 to {MOST_TRIALS}")
-    seconds = request.run_seconds
-    if seconds is not None and not SHORTEST_RUN <= seconds <= LONGEST_RUN:
-        allowed = f"{SHORTEST_RUN} to {LONGEST_RUN}"
-        raise InputError(f"--run-seconds {seconds:g}: allowed: {allowed}")
-    if request.seed is not None and not 0 <= request.seed < _MOST_SEED:
-        raise InputError(f"--seed {request.seed}: allowed: 0 to {_MOST_SEED - 1}")
-
-
 def _seed(request: Request) -> int:
     given = request.config.training_config.seed if request.config else None
     for seed in (request.seed, given):
         if seed is not None:
             return seed
-    return secrets.randbelow(_MOST_SEED)
+    return secrets.randbelow(MOST_SEED)
 
 
 def _config(

@@ -79,6 +79,7 @@ class SearchRuns:
         self._racing = Racing.against(runs.baselines)
         self._since, self._failed = 0, False
         self._when: dict[int, float] = {}
+        self.trials: list[TrialRecord] = []
         self._last = 0.0
 
     def measure(self, setting: Setting) -> Measurement:
@@ -111,6 +112,7 @@ class SearchRuns:
 
     def keep(self, trial: TrialRecord) -> None:
         """Record a finished trial."""
+        self.trials.append(trial)
         self._when[trial.index] = self._last
         self._runs.ledger.record(
             "search",

@@ -1,41 +1,41 @@
 """The whole run, plan to verdict: wires the stages, resumes, and leaves the machine as found."""
 
 import contextlib
-import os
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.errors import (
-    MachineBusyError,
-    NotRootError,
+    KeepingError,
     SealtuneError,
-    SessionNotFoundError,
     TooLittleTimeError,
 )
 from sealtune.ledger import Ledger
-from sealtune.machine import busy_reasons
-from sealtune.planning import Plan, Request, make_plan
+from sealtune.planning import Plan
 from sealtune.report.conclude import Found, conclude, differing
 from sealtune.report.events import Finished, Notify
 from sealtune.report.result import Result
 from sealtune.searching import Runs, SearchRuns
-from sealtune.space.config import load_config
-from sealtune.store import NewSession, SqliteStore, Store, default_store_path
-from sealtune.tactician import Budget, Sampler, TrialRecord, prepare_tactician, search
+from sealtune.store import NewSession, Store
+from sealtune.tactician import (
+    Budget,
+    Sampler,
+    SearchResult,
+    TrialRecord,
+    prepare_tactician,
+    search,
+)
 from sealtune.verdict import (
     Clock,
     Pair,
     Sentinels,
     assess_noise,
     confirm,
+    looks_within,
     minimise,
     plan_clock,
     rank_suspects,
@@ -48,6 +48,9 @@ from sealtune.workbench import (
     signals_interrupt,
     simulated_machine,
 )
+
+CANDIDATES = 3
+FEWEST_TRIALS = 2
 
 
 def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None) -> Result:
@@ -70,18 +73,22 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     found = Found()
     try:
         with signals_interrupt():
-            _all_stages(plan, ledger, found, _history(store, session) if resume else ())
+            history = _history(store, session, plan) if resume else ()
+            _all_stages(plan, ledger, found, history)
     except KeyboardInterrupt:
         found.interrupted = True
-    except SealtuneError:
-        store.finish(session, "failed")
-        raise
-    except BaseException:
-        store.finish(session, "interrupted")
+    except BaseException as error:
+        with contextlib.suppress(KeepingError):  # what went wrong first is what counts
+            store.finish(session, "failed" if isinstance(error, SealtuneError) else "interrupted")
         raise
     result = conclude(plan, ledger, found)
-    store.finish(session, "interrupted" if found.interrupted else "finished", result.as_dict())
-    notify(Finished(result))
+    # A confirmed gain is a result, even if its minimising was interrupted: nothing to resume.
+    unfinished = found.interrupted and result.verdict == "interrupted"
+    try:
+        store.finish(session, "interrupted" if unfinished else "finished", result.as_dict())
+    except KeepingError as error:
+        result = replace(result, notes=(*result.notes, f"not stored: {error}"))
+    ledger.tell(Finished(result))
     return result
 
 
@@ -90,7 +97,7 @@ def _all_stages(
 ) -> None:
     """Fill `found` stage by stage, so that an interruption keeps what is known until then."""
     ledger.phase("prepare", "loading the tactician and preparing the benchmark")
-    sampler = _tactician(plan, ledger)
+    sampler = _tactician(plan, ledger, resumed=len(history))
     with _machine(plan, ledger, found) as machine:
         sentinels = Sentinels(plan.adapter.direction)
         runs = Runs(plan, ledger, machine, sentinels)
@@ -107,7 +114,7 @@ def _all_stages(
             _minimise(found, runs)
 
 
-def _tactician(plan: Plan, ledger: Ledger) -> Sampler:
+def _tactician(plan: Plan, ledger: Ledger, *, resumed: int) -> Sampler:
     """Build it before anything is measured: loading torch takes seconds of CPU."""
     began = time.monotonic()
     sampler = prepare_tactician(
@@ -115,7 +122,8 @@ def _tactician(plan: Plan, ledger: Ledger) -> Sampler:
         plan.built.space,
         plan.clock.search_trials,
         prior=plan.built.space.start,
-        seed=plan.seed,
+        seed=plan.seed + resumed,  # the same one would propose the finished trials again
+        options=plan.policy_options,
     )
     ledger.start_up_seconds += time.monotonic() - began
     return sampler
@@ -145,7 +153,14 @@ def _share_out(plan: Plan, ledger: Ledger, baselines: list[Measurement]) -> Cloc
         minutes = (ledger.remaining + spent) / 60
         return plan_clock(minutes, plan.trials, cost, 0.0, len(plan.built.plan))
     except TooLittleTimeError:
-        return plan.clock  # six pairs are run all the same, past the planned end if need be
+        # A run costs a little more than planned: the search is cut. Much more: it says so.
+        clock = replace(
+            plan.clock, phases=tuple(replace(p, seconds=p.runs * cost) for p in plan.clock.phases)
+        )
+        least = clock.reserved_seconds + clock.phase("screening").seconds + FEWEST_TRIALS * cost
+        if ledger.remaining < least:
+            raise
+        return clock
 
 
 def _search(found: Found, runs: Runs, sampler: Sampler, history: tuple[TrialRecord, ...]) -> None:
@@ -153,18 +168,26 @@ def _search(found: Found, runs: Runs, sampler: Sampler, history: tuple[TrialReco
     phase = clock.phase("search")
     ledger.phase("search", "searching", phase.seconds, clock.search_trials)
     reserved = clock.reserved_seconds + clock.phase("screening").seconds
-    searching = SearchRuns(runs, plan.reward_for(runs.baselines), ledger.deadline - reserved)
-    result = search(
-        plan.built.space,
-        searching.measure,
-        Budget(max(clock.search_trials, len(history) + 1)),
-        tactician=sampler,
-        prior=plan.built.space.start,
-        seed=plan.seed,
-        reward=searching,
-        on_trial=searching.keep,
-        history=history,
-    )
+    reward = plan.reward_for(runs.baselines)
+    found.baseline_reward = reward(reward.reference) or 0.0
+    searching = SearchRuns(runs, reward, ledger.deadline - reserved)
+    start = plan.built.space.start
+    try:
+        result = search(
+            plan.built.space,
+            searching.measure,
+            Budget(max(clock.search_trials, len(history) + 1)),
+            tactician=sampler,
+            prior=start,
+            seed=plan.seed,
+            reward=searching,
+            on_trial=searching.keep,
+            history=history,
+        )
+    except BaseException:  # what was learnt until now is part of the result
+        trials = (*history, *searching.trials)
+        found.search = SearchResult(plan.built.space, trials, start, "stopped")
+        raise
     found.search = searching.rescored(result)
     if result.ended == "failures":
         ledger.note("More than 3 trials failed in a row: the search ended with what is known.")
@@ -172,7 +195,10 @@ def _search(found: Found, runs: Runs, sampler: Sampler, history: tuple[TrialReco
 
 def _screen(found: Found, runs: Runs) -> bool:
     """Keep one candidate; return whether there is one."""
-    candidates = found.search.candidates(3) if found.search else ()
+    tried = found.search.candidates(CANDIDATES + 1) if found.search else ()
+    originals = runs.plan.originals
+    # The present values may look best; there is nothing to confirm about them.
+    candidates = [one for one in tried if differing(one, originals)][:CANDIDATES]
     if not candidates:
         return False
     phase = found.the_clock.phase("screening")
@@ -201,6 +227,8 @@ def _confirm(found: Found, runs: Runs) -> None:
     found.confirmation = confirm(
         runs.of("confirm"),
         found.chosen,
+        looks=looks_within(clock.pairs),
+        guard_margins=runs.plan.guard_margins,
         direction=runs.direction,
         seed=runs.plan.seed,
         deadline=ledger.deadline - clock.phase("minimising").seconds,
@@ -222,7 +250,9 @@ def _minimise(found: Found, runs: Runs) -> None:
         seed=runs.plan.seed,
         deadline=ledger.deadline,
         clock=ledger.clock,
+        guard_margins=runs.plan.guard_margins,
         suspects=_suspects(found, runs),
+        valid=runs.plan.may_be_set,
     )
 
 
@@ -251,97 +281,15 @@ def _new_session(plan: Plan) -> NewSession:
     )
 
 
-def _history(store: Store, session: str) -> tuple[TrialRecord, ...]:
-    """Return the finished search trials of an interrupted session."""
-    rows = store.trials(session, "search")
-    return tuple(
-        TrialRecord(
-            row.index,
-            dict(row.setting),
-            Measurement(**row.measurement_fields()),
-            row.score,
-        )
-        for row in rows
-    )
-
-
-def open_store() -> SqliteStore:
-    """Open the history of this user; sessions whose process died are marked as interrupted."""
-    store = SqliteStore(default_store_path())
-    store.mark_interrupted()
-    return store
-
-
-def check_ready(plan: Plan) -> tuple[str, ...]:
-    """Return why a measurement now would be of something else; empty on a quiet machine.
-
-    Raises:
-        NotRootError: The kernel cannot be written, not even through ``sudo -n``.
-    """
-    if plan.simulated:
-        return ()
-    if os.geteuid() != 0 and not _sudo_works():
-        raise NotRootError("tuning writes kernel parameters, which only root may do")
-    return busy_reasons(plan.facts)
-
-
-def _sudo_works() -> bool:
-    try:
-        return subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
-    except OSError:
-        return False
-
-
-def resumable_request(session: str | None = None) -> tuple[Request, str]:
-    """Return what an interrupted session was asked for, and its id.
-
-    Raises:
-        SessionNotFoundError: No such session.
-        KeepingError: It is not interrupted.
-    """
-    with open_store() as store:
-        if session is None:
-            rows = store.resumable()
-            if not rows:
-                raise SessionNotFoundError("no interrupted session to go on with")
-            row = rows[0]
-        else:
-            row = store.session(session)
-    request = Request.from_dict(row.arguments)
-    return replace(request, config=load_config(dict(row.config)), seed=row.seed), row.id
-
-
-def optimize_workload(
-    config_json: str | Mapping[str, Any],
-    *,
-    request: Request | None = None,
-    store: Store | None = None,
-    notify: Notify = lambda event: None,
-    although_busy: bool = False,
-) -> dict[str, Any]:
-    """Tune this machine by a config and return the result; nothing is kept (see `apply`).
-
-    Args:
-        config_json: A TuningConfig as JSON text or as a mapping.
-        request: Further wishes (minutes, tactician, seed, dry run); its config is replaced.
-        store: Where to keep the session; this user's history when ``None``.
-        notify: Told of every event.
-        although_busy: Measure even though something else uses this machine.
-
-    Returns:
-        `Result.as_dict()`: ``success``, ``verdict``, ``gain``, ``best_config`` and so on.
-
-    Raises:
-        SealtuneError: Bad config, no root, benchmark missing, ...; parameters are back.
-    """
-    plan = make_plan(replace(request or Request(), config=load_config(config_json)))
-    busy = check_ready(plan)
-    if busy and not although_busy:
-        raise MachineBusyError(" ".join(busy), fix="Wait, or pass although_busy=True.")
-    with contextlib.nullcontext(store) if store else open_store() as kept:
-        return tune(plan, kept, notify).as_dict()
-
-
-def run_rl_optimization(config_path: str | Path, **wishes: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Tune this machine by a config file; see `optimize_workload` for `wishes` and the result."""
-    return optimize_workload(load_config(Path(config_path)).to_json(), **wishes)
+def _history(store: Store, session: str, plan: Plan) -> tuple[TrialRecord, ...]:
+    """Return the finished search trials, each against the baseline of its own time."""
+    sentinels = Sentinels(plan.adapter.direction)
+    for row in (*store.trials(session, "aa"), *store.trials(session, "sentinel")):
+        sentinels.add(Measurement(**row.measurement_fields()), row.started)
+    records = []
+    for row in store.trials(session, "search"):
+        run = Measurement(**row.measurement_fields())
+        good = run.value is not None and run.value > 0 and len(sentinels) > 0
+        relative = sentinels.relative(run, row.started) if good else None
+        records.append(TrialRecord(row.index, dict(row.setting), run, row.score, relative))
+    return tuple(records)

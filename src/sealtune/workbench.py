@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from sealtune.benchmarks.measurement import Measurement
+from sealtune.errors import MachineBusyError
 from sealtune.guard import Guard, RestoreReport
 from sealtune.ledger import Ledger
 from sealtune.planning import Plan
@@ -66,27 +67,37 @@ def real_machine(
         ledger: Told what the person should know.
         restored: Given what the final restore did.
     """
-    with Guard.start(knobs=plan.originals) as guard:
+    guard = Guard.start(knobs=plan.originals)
+    try:
         _tell_recovered(guard.recovered, ledger)
-        try:
-            with _timed(ledger):
-                plan.workdir.mkdir(parents=True, exist_ok=True, mode=0o711)
-                plan.adapter.prepare(plan.workdir)
-            trial = MachineTrial(
-                guard,
-                plan.adapter,
-                plan.run_seconds,
-                fresh=plan.fresh,
-                device=plan.facts.disk.name if plan.facts.disk else None,
+        _require_unchanged(plan, guard.originals)
+        with _timed(ledger):
+            plan.adapter.prepare(plan.workdir)
+        trial = MachineTrial(
+            guard,
+            plan.adapter,
+            plan.run_seconds,
+            fresh=plan.fresh,
+            device=plan.facts.disk.name if plan.facts.disk else None,
+        )
+        yield Machine(trial.measure, lambda: {**plan.originals, **trial.read_back})
+    finally:
+        with interrupts_held(), contextlib.ExitStack() as last:
+            last.callback(plan.adapter.teardown)
+            last.callback(guard.close)
+            restored(guard.restore())
+            ledger.phase("restore", "every parameter is back; removing the benchmark's files")
+
+
+def _require_unchanged(plan: Plan, originals: Mapping[str, str]) -> None:
+    """Refuse a plan whose present values are no longer those of the machine."""
+    for name, planned in plan.originals.items():
+        if (found := originals.get(name)) is not None and found != planned:
+            raise MachineBusyError(
+                f"{name} was {planned!r} when the plan was made and is {found!r} now: somebody "
+                "else changes it",
+                fix="Run it again; the plan is then made from the present values.",
             )
-            yield Machine(trial.measure, lambda: {**plan.originals, **trial.read_back})
-        finally:
-            with interrupts_held():
-                ledger.phase("restore", "putting every parameter back")
-                try:
-                    restored(guard.restore())
-                finally:
-                    plan.adapter.teardown()
 
 
 def _tell_recovered(report: RestoreReport, ledger: Ledger) -> None:
@@ -120,33 +131,40 @@ def simulated_machine(plan: Plan, clock: SimulatedClock) -> Iterator[Machine]:
 
 @contextlib.contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end a session as Ctrl-C does: parameters back, trials kept."""
+    """Make SIGTERM and SIGHUP end a session as Ctrl-C does: parameters back, trials kept.
+
+    SIGINT too: a shell starts its background jobs with it ignored, and a session has to end. An
+    ignored SIGHUP stays so: with ``nohup`` a session is meant to outlive its terminal.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    kept = {}
-    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it decides
-        kept = {number: signal.signal(number, interrupt) for number in _ENDING}
-    try:
+    with _handling(interrupt):
         yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-
-
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Keep impatient Ctrl-C from breaking into a restore; they count once it is over."""
-    held = {signal.SIGINT, *_ENDING}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    """Keep an impatient Ctrl-C from breaking into a restore, which ends the session anyway."""
+    with _handling(lambda _number, _frame: None):
+        yield
+
+
+@contextlib.contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    # Masking signals would not do: another thread takes them, and Python still runs the handler.
+    kept = {}
+    with contextlib.suppress(ValueError):  # not the main thread: whoever owns it decides
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                kept[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, before in kept.items():
+            if before is not None:  # else set by other than Python, and not ours to set again
+                signal.signal(number, before)
 
 
 @contextlib.contextmanager

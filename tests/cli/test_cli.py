@@ -120,6 +120,7 @@ def test_every_line_of_a_dry_run_on_a_pipe_says_simulated(sealtune):
         (["run", "/nonexistent.json"], 12, "cannot be read"),
         (["run"], 10, "config"),
         (["run", "--resume"], 41, "interrupted"),
+        (["optimize", CACHE, "--json", "/nonexistent/x.json"], 10, "cannot be written"),
         (["report", "20200101"], 41, "session"),
         (["apply"], 41, "session"),
         (["knobs", "kernel.randomize_va_space"], 13, "security"),

@@ -8,6 +8,7 @@ guard was, by the next `sealtune` command when both were. No process of the run 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -25,7 +26,7 @@ from sealtune.machine.facts import gather_facts
 WORKLOAD = "a write-heavy database on this disk"
 VICTIMS = ("session", "guard", "both")
 LIMIT_SECONDS = 2.0
-LONGEST_SECONDS = 25.0
+LONGEST_SECONDS = 20.0
 JOURNAL = Path("/var/lib/sealtune/journal")
 WORK = Path("/var/lib/sealtune/work")
 
@@ -51,16 +52,18 @@ def snapshot(paths: list[Path]) -> dict[str, str]:
 
 def children(pid: int) -> list[int]:
     """Return the direct children of `pid`."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(word) for word in listed.read_text().split()] if listed.exists() else []
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def guard_of(session: int) -> int | None:
     """Return the guard process of a session, ``None`` before it runs."""
     for child in children(session):
-        command = Path(f"/proc/{child}/cmdline")
-        if command.exists() and b"sealtune/guard" in command.read_bytes():
-            return child
+        with contextlib.suppress(OSError):  # it may have ended just now
+            if b"sealtune/guard" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return child
     return None
 
 

@@ -1,15 +1,20 @@
 """The whole loop on the simulated machine: no root, no server, nothing touched."""
 
 import json
+import os
+import signal
 
 import pytest
 
+from sealtune.entry import optimize_workload, run_rl_optimization
 from sealtune.errors import BenchmarkMissingError, ConfigError, KnobError, TooLittleTimeError
-from sealtune.planning import Request, make_plan
+from sealtune.planning import make_plan
 from sealtune.report.events import Finished, PairFinished, PhaseStarted, RunFinished
 from sealtune.report.result import VERDICTS
-from sealtune.session import optimize_workload, run_rl_optimization, tune
+from sealtune.request import Request
+from sealtune.session import tune
 from sealtune.store import SqliteStore
+from sealtune.workbench import interrupts_held, signals_interrupt
 
 CACHE = "low latency redis cache, one client at a time"
 CONFIG = {
@@ -109,12 +114,80 @@ def test_ctrl_c_in_the_search_keeps_what_was_learnt(store):
     result = tune(plan, store, interrupt)
     assert result.verdict == "interrupted"
     assert result.exit_code == 130
+    assert result.trials_run == 5
+    assert result.search_best is not None
     assert len(store.trials(result.session, "search")) == 5
 
     again = tune(plan, store, _ignore, resume=result.session)
     assert again.session == result.session
     assert again.trials_run == 12
     assert again.verdict != "interrupted"
+
+
+def test_an_interrupted_confirmed_gain_is_kept_but_ends_as_interrupted(store):
+    """
+    Ctrl-C while minimising: the confirmed gain stays in the record, nothing is offered for it.
+    """
+
+    def interrupt(event):
+        if isinstance(event, PhaseStarted) and event.name == "minimise":
+            raise KeyboardInterrupt
+
+    for seed in range(1, 9):
+        plan = make_plan(simulated(description=CACHE, minutes=8, seed=seed))
+        result = tune(plan, store, interrupt)
+        if result.verdict == "improved":
+            break
+    assert result.verdict == "improved"
+    assert result.exit_code == 130
+    assert not result.success
+    assert store.session(result.session).status == "finished"
+
+
+def test_a_terminal_that_is_gone_does_not_stop_a_session(store):
+    """
+    When nobody can be told any more, the session goes on to its verdict.
+    """
+
+    def broken(_event):
+        raise OSError(5, "Input/output error")
+
+    result = tune(make_plan(simulated(description=CACHE, minutes=6)), store, broken)
+    assert result.verdict in VERDICTS
+    assert store.session(result.session).status == "finished"
+
+
+def test_an_impatient_ctrl_c_does_not_break_into_a_restore():
+    """
+    While parameters are put back, further signals wait.
+    """
+    done = []
+    with signals_interrupt():
+        with interrupts_held():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+            done.append("restored")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    assert done == ["restored"]
+
+
+def test_a_slower_benchmark_than_planned_says_how_many_minutes_would_do(store, monkeypatch):
+    """
+    When the first runs show that six pairs cannot fit, the session says so and stops.
+    """
+    from sealtune import session
+    from sealtune.benchmarks.measurement import Measurement
+
+    plan = make_plan(simulated(description=CACHE, minutes=6))
+    slow = [Measurement(1.0, seconds=60.0) for _ in range(6)]
+
+    class Short:
+        remaining = 100.0
+
+    monkeypatch.setattr(type(plan), "simulated", property(lambda self: False))
+    with pytest.raises(TooLittleTimeError, match="minutes"):
+        session._share_out(plan, Short(), slow)
 
 
 def test_pairs_are_told_one_by_one(store):

@@ -55,11 +55,11 @@ def test_fewer_than_ten_intervals_say_nothing():
 def test_pressure_is_io_wait_and_memory_pressure():
     """20 % of I/O wait and 10 % of memory pressure against an idle baseline cost 30 % of half."""
     reward = Reward(
-        Measurement(100.0, state={"io_wait_percent": 0.0, "memory_pressure_percent": 0.0}),
+        Measurement(100.0, state={"io_wait_percent": 0.0, "memory_pressure": 0.0}),
         stability="pressure",
     )
 
-    pressed = Measurement(100.0, state={"io_wait_percent": 20.0, "memory_pressure_percent": 10.0})
+    pressed = Measurement(100.0, state={"io_wait_percent": 20.0, "memory_pressure": 10.0})
 
     assert 85.0 == pytest.approx(reward(pressed))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from sealtune.benchmarks.measurement import Measurement, failed
-from sealtune.errors import BenchmarkFailedError, WriteRefusedError
+from sealtune.errors import BenchmarkFailedError, GuardError, KnobError, WriteRefusedError
 from sealtune.trial import MachineTrial
 
 
@@ -64,6 +64,39 @@ def test_a_refused_value_is_a_failed_trial():
     run = MachineTrial(FakeKernel(refuses=True), FakeBenchmark(), 1.0, fresh=False).measure({})
     assert run.value is None
     assert "refused" in (run.failure or "")
+
+
+class Picky(FakeKernel):
+    """Refuses a combination, as the guard does with an uncoupled pair."""
+
+    def apply(self, setting: Mapping) -> dict[str, str]:
+        raise KnobError("vm.dirty_background_ratio must stay below vm.dirty_ratio")
+
+
+def test_a_combination_the_guard_refuses_is_a_failed_trial():
+    """
+    A setting that must not be written is a failed trial, and does not end the session.
+    """
+    run = MachineTrial(Picky(), FakeBenchmark(), 1.0, fresh=False).measure({})
+    assert run.value is None
+    assert not run.unsafe
+
+
+class Breached(FakeKernel):
+    """Answers the next apply with the breach that came before it."""
+
+    def apply(self, setting: Mapping) -> dict[str, str]:
+        raise GuardError("guard rail: memory pressure")
+
+
+def test_a_breach_found_late_is_an_unsafe_trial_and_a_dead_guard_is_an_error():
+    """
+    A breach that shows only at the next apply fails that trial; without one the guard is broken.
+    """
+    late = MachineTrial(Breached(breach="memory pressure"), FakeBenchmark(), 1.0, fresh=False)
+    assert late.measure({}).unsafe
+    with pytest.raises(GuardError):
+        MachineTrial(Breached(), FakeBenchmark(), 1.0, fresh=False).measure({})
 
 
 @pytest.mark.parametrize(

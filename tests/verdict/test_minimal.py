@@ -231,3 +231,25 @@ def test_the_search_points_at_the_knob_that_works_like_a_switch():
     assert "n4" == rank_suspects(settings, ratios, space)[0]
     assert set(space.names) == set(rank_suspects(settings, ratios, space))
     assert () == rank_suspects(settings[:3], ratios[:3], space)
+
+
+def test_a_coupled_pair_is_never_taken_apart_where_it_may_not_be(machine):
+    """
+    A part of the candidate that must not be written is never measured; what it holds stays in.
+    """
+    asked = []
+
+    def valid(setting):
+        asked.append(dict(setting))
+        return "k1" in setting or "k0" not in setting  # k0 only together with k1
+
+    fake = machine(product(k0=3.0), noise=0.05)
+    tried = []
+    measure = fake.measure
+    fake.measure = lambda setting: tried.append(dict(setting)) or measure(setting)
+
+    found = run(fake, None, valid=valid)
+
+    assert asked
+    assert all(valid(setting) for setting in tried)
+    assert {"k0": 1, "k1": 1} == found.setting

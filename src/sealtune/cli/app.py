@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from sealtune import __version__
-from sealtune.errors import SealtuneError
+from sealtune.errors import BusyError, JournalError, RestoreError, SealtuneError
 
 app = typer.Typer(
     name="sealtune",
@@ -29,17 +29,43 @@ def run() -> int:
     keep.register(app)
     inspect.register(app)
     try:
+        if len(sys.argv) > 1 and not {"-h", "--help", "--version"} & set(sys.argv[1:]):
+            _undo_interrupted()
         code = app(standalone_mode=False)
     except SealtuneError as error:
         return complain(error)
-    except KeyboardInterrupt:
-        print("interrupted; nothing of this machine is left changed", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        return 141
     except Exception as error:
         return _usage_error(error)
     return code if isinstance(code, int) else 0
+
+
+def _undo_interrupted() -> None:
+    """As root: put back what a run left whose session and guard were both killed.
+
+    Any command does so, before it reads the machine. A run that is at work is left alone.
+    """
+    import os
+
+    from sealtune.guard import recovery
+
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    try:
+        if not recovery.pending():
+            return
+        report = recovery.restore()
+    except BusyError:
+        return
+    except JournalError as error:  # looking must stay possible; tuning refuses by itself
+        print(f"note: {error}", file=sys.stderr)
+        return
+    for name, found, original in report.restored:
+        print(
+            f"undone: an interrupted run had left {name} at {found}; it is {original} again",
+            file=sys.stderr,
+        )
+    if report.failed:
+        raise RestoreError(f"an interrupted run is not undone: {report}")
 
 
 def complain(error: SealtuneError) -> int:

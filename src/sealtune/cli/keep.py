@@ -165,7 +165,7 @@ def sessions(
     json_output: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> int:
     """List past sessions, newest first."""
-    from sealtune.session import open_store
+    from sealtune.entry import open_store
 
     with open_store() as store:
         rows = store.sessions(limit)
@@ -206,8 +206,8 @@ def report(
 ) -> int:
     """Show the result of a session again, or what an unfinished one has learnt."""
     from sealtune.cli.tune import console
+    from sealtune.entry import open_store
     from sealtune.report.text import result_text, unfinished_text
-    from sealtune.session import open_store
 
     with open_store() as store:
         row = store.session(session)
@@ -227,7 +227,7 @@ def report(
 
 
 def _row(session: str | None) -> "SessionRow":
-    from sealtune.session import open_store
+    from sealtune.entry import open_store
 
     with open_store() as store:
         return store.session(session)

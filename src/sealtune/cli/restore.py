@@ -44,11 +44,18 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
 
 
+def _confirmed(name: str) -> bool:
+    try:
+        return input(f"Type {name} to leave it as it is for good: ").strip() == name
+    except (EOFError, KeyboardInterrupt):
+        return False
+
+
 def _restore(abandon: list[str]) -> int:
     from sealtune.guard import recovery
 
     for name in abandon:
-        if input(f"Type {name} to leave it as it is for good: ").strip() != name:
+        if not _confirmed(name):
             print("not confirmed; nothing was done")
             return 1
     report = recovery.restore(abandon=abandon)

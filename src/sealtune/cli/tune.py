@@ -1,6 +1,8 @@
 """The commands that tune: ``optimize``, ``plan`` and ``run``."""
 
+import contextlib
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -8,62 +10,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sealtune.cli.options import (
+    Apply,
+    Approve,
+    Benchmark,
+    DryRun,
+    Exclude,
+    JsonFile,
+    Minutes,
+    NoPrior,
+    Only,
+    RunSeconds,
+    Seed,
+    Tactician,
+    Trials,
+    Workdir,
+    Yes,
+)
 from sealtune.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sealtune.benchmarks.base import BenchmarkSpec
-    from sealtune.planning import Request
     from sealtune.report.result import Result
-
-Minutes = Annotated[
-    float | None,
-    typer.Option("--minutes", "-m", help="Whole wall clock, verdict included [default: 20]."),
-]
-Trials = Annotated[
-    int | None, typer.Option("--trials", "-n", help="Settings to try, in place of --minutes.")
-]
-Benchmark = Annotated[
-    str | None, typer.Option("--benchmark", "-b", help="Benchmark; see `sealtune benchmarks`.")
-]
-Tactician = Annotated[
-    str, typer.Option("--tactician", help="ppo, tpe, gp, cmaes, random or grid.")
-]
-Only = Annotated[
-    str, typer.Option("--only", help="Tune these parameters and no others (comma-separated).")
-]
-Exclude = Annotated[
-    str, typer.Option("--exclude", help="Leave these parameters alone (comma-separated).")
-]
-NoPrior = Annotated[
-    bool,
-    typer.Option("--no-prior", help="Start from present values and search full safe ranges."),
-]
-Seed = Annotated[int | None, typer.Option("--seed", help="Makes every choice reproducible.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")]
-Apply = Annotated[
-    bool | None,
-    typer.Option("--apply/--no-apply", help="Keep a confirmed gain for good, or never ask."),
-]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Simulate machine and benchmark; touches nothing.")
-]
-JsonFile = Annotated[
-    str | None, typer.Option("--json", help="Write the result there as JSON; - is stdout.")
-]
-RunSeconds = Annotated[
-    float | None,
-    typer.Option("--run-seconds", help="Length of one run [default: the benchmark's own]."),
-]
-Workdir = Annotated[
-    Path | None,
-    typer.Option("--workdir", help="Where benchmarks put their files; must be on the tuned disk."),
-]
-Approve = Annotated[
-    str | None,
-    typer.Option("--approve-command", help="Exactly the benchmark command you allow to run."),
-]
+    from sealtune.request import Request
 
 
 def register(app: typer.Typer) -> None:
@@ -92,7 +63,7 @@ def optimize(
     approve_command: Approve = None,
 ) -> int:
     """Tune this machine for a workload: plan, ask, search, verify, undo, and keep it on a yes."""
-    from sealtune.planning import Request
+    from sealtune.request import Request
 
     request = Request(
         description=description,
@@ -126,8 +97,9 @@ def plan(
     no_prior: NoPrior = False,
 ) -> int:
     """Show what would be tuned and why; changes nothing, needs no root."""
-    from sealtune.planning import Request, make_plan
+    from sealtune.planning import make_plan
     from sealtune.report.text import plan_text
+    from sealtune.request import Request
 
     made = make_plan(
         Request(
@@ -172,7 +144,7 @@ def run(
     approve_command: Approve = None,
 ) -> int:
     """Tune from a config file, or go on with an interrupted session."""
-    from sealtune.planning import Request
+    from sealtune.request import Request
     from sealtune.space.config import load_config
 
     if resume:
@@ -196,14 +168,14 @@ def run(
 
 
 def console() -> "Console":
-    """Return the console for people: stdout, no highlighting of numbers."""
+    """Return the console for people: what is stdout now, no highlighting of numbers."""
     from rich.console import Console
 
     return Console(highlight=False)
 
 
 def _resume(wanted: str | None, *, yes: bool, keep: bool | None, json_file: str | None) -> int:
-    from sealtune.session import resumable_request
+    from sealtune.entry import resumable_request
 
     request, session = resumable_request(wanted)
     return _session(request, yes=yes, keep=keep, json_file=json_file, resume=session)
@@ -217,26 +189,45 @@ def _session(
     json_file: str | None,
     resume: str | None = None,
 ) -> int:
+    _check_writable(json_file)
+    # With `--json -` stdout belongs to the document; people read stderr then.
+    for_people = sys.stderr if json_file == "-" else sys.stdout
+    with contextlib.redirect_stdout(for_people):
+        result = _talk_through(request, yes=yes, resume=resume)
+        if result is None:
+            print("nothing was touched")
+            return 0
+        try:
+            _offer(result, keep)
+        finally:
+            text = json.dumps(result.as_dict(), indent=2, default=str)
+            if json_file not in (None, "-"):
+                _write(Path(str(json_file)), text)
+    if json_file == "-":
+        print(text)
+    return result.exit_code
+
+
+def _talk_through(request: "Request", *, yes: bool, resume: str | None) -> "Result | None":
+    """Show the plan, ask, run, show the result; ``None`` when the person said no."""
+    from sealtune.entry import check_ready, open_store
     from sealtune.planning import make_plan
     from sealtune.report.terminal import Progress
     from sealtune.report.text import plan_text, result_text
-    from sealtune.session import check_ready, open_store, tune
+    from sealtune.session import tune
 
-    screen = console() if json_file != "-" else _stderr_console()
+    screen = console()
     made = make_plan(request, _approve)
     screen.print(plan_text(made))
     for reason in check_ready(made):
         screen.print(f"Busy  {reason} What is measured now is measured beside it.", style="yellow")
     if not yes and not confirmed("Start? [y/N] "):
-        print("nothing was touched")
-        return 0
+        return None
     progress = Progress(screen, made.originals, simulated=made.simulated)
     with open_store() as store, progress.shown() as notify:
         result = tune(made, store, notify, resume=resume)
     screen.print(result_text(result.as_dict()))
-    _write_json(result, json_file)
-    _offer(result, keep, screen)
-    return result.exit_code
+    return result
 
 
 def _approve(spec: "BenchmarkSpec") -> bool:
@@ -264,28 +255,36 @@ def confirmed(question: str) -> bool:
         return False
 
 
-def _offer(result: "Result", keep: bool | None, screen: "Console") -> None:
-    if result.verdict != "improved" or result.simulated or keep is False:
+def _offer(result: "Result", keep: bool | None) -> None:
+    """Apply a confirmed gain if the person wants it; an interrupted session offers nothing."""
+    if result.verdict != "improved" or result.simulated or not result.success or keep is False:
         return
     if keep is None:
         if not sys.stdin.isatty():
             return
         if not confirmed("Apply permanently? [y/N] "):
-            screen.print(f"Nothing was kept. Later: sealtune apply {result.session}")
+            print(f"Nothing was kept. Later: sealtune apply {result.session}")
             return
     from sealtune.cli.keep import apply_session
 
     apply_session(result.session)
 
 
-def _write_json(result: "Result", target: str | None) -> None:
-    if target is None:
+def _check_writable(target: str | None) -> None:
+    """Refuse a file that cannot be written now, not after the whole run.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if target in (None, "-"):
         return
-    text = json.dumps(result.as_dict(), indent=2, default=str)
-    if target == "-":
-        print(text)
-    else:
-        _write(Path(target), text)
+    path = Path(str(target))
+    place = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(place, os.W_OK):
+        raise InputError(
+            f"--json {path}: cannot be written",
+            fix="Name a file in a directory that you may write to.",
+        )
 
 
 def _write(path: Path, text: str) -> None:
@@ -295,12 +294,6 @@ def _write(path: Path, text: str) -> None:
         raise InputError(
             f"{path}: {error.strerror}", fix="Name a file in a directory that you may write to."
         ) from error
-
-
-def _stderr_console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, stderr=True)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -81,6 +81,15 @@ def pending(places: Places = PLACES) -> list[str]:
     return [entry.name for entry in state.held.values()]
 
 
+def check_free(places: Places = PLACES) -> None:
+    """Return if no guard is at work; says so at once, before a session has loaded anything.
+
+    Raises:
+        BusyError: One is.
+    """
+    os.close(take_lock(places, 0.0))
+
+
 def crashes(places: Places = PLACES) -> list[Crash]:
     """Return the settings that this machine went down with, oldest first."""
     folder, name = os.path.split(places.journal)

@@ -94,10 +94,10 @@ class Server:
         for line in filter(None, lines):  # an empty one is a heartbeat
             self._answer(line)
 
-    def _look(self) -> None:
+    def _look(self, *, asked: bool = False) -> None:
         if not (self._keeper and self._keeper.holds):
             return
-        if self._watch.due() and (breach := self._watch.breach()):
+        if (asked or self._watch.due()) and (breach := self._watch.breach()):
             self._breach = breach
             self._keeper.restore()
 
@@ -135,7 +135,9 @@ class Server:
             self._keeper.commit()
         elif what == "watch":
             self._keeper.look_at(request["knobs"])
-        return None  # "look": the answer itself carries what is asked for
+        elif what == "look":  # the answer itself carries what is found
+            self._look(asked=True)
+        return None
 
     def _apply(self, keeper: Keeper, setting: dict[str, object]) -> dict[str, str]:
         if self._breach:  # the measurement of the setting before was half under the originals

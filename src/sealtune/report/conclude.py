@@ -51,6 +51,7 @@ class Found:
     screening: Screening | None = None
     confirmation: Confirmation | None = None
     minimal: Minimal | None = None
+    baseline_reward: float = 100.0
     interrupted: bool = False
     restored: Restored | None = None
 
@@ -97,22 +98,23 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
         session=accounts.session,
         success=not found.interrupted,
         verdict=verdict,
-        sentence=_sentence(verdict, plan, found, gain, best),
+        sentence=_sentence(verdict, plan, found, gain, (best, full)),
         workload_name=plan.config.workload_name,
         simulated=plan.simulated,
         best_config=best,
         full_config=full,
         best_reward=max(scores, default=None),
-        baseline_reward=100.0,
+        baseline_reward=found.baseline_reward,
         improvement=100 * (gain["estimate"] - 1) if gain and verdict == "improved" else 0.0,
         total_episodes=len(trials),
         gain=gain,
+        gain_of="minimal" if _published(found) is not found.confirmation else "candidate",
         metric={
             "name": plan.adapter.metric,
             "unit": plan.adapter.unit,
             "direction": plan.adapter.direction,
         },
-        pairs=_pairs(found.confirmation),
+        pairs=_pairs(_published(found)),
         knobs=_knobs(plan, found, full, best, improved=verdict == "improved"),
         untested=found.minimal.untested if found.minimal else (),
         trials_run=len(trials),
@@ -120,7 +122,7 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
         trials_failed=accounts.failed,
         search_best=accounts.best,
         noise=_noise(found),
-        checks=_checks(found.confirmation),
+        checks=_checks(_published(found)),
         guards=tuple(accounts.guards),
         seconds=accounts.seconds(),
         tactician=plan.request.tactician,
@@ -145,10 +147,20 @@ def _best_of(found: Found) -> Setting:
     return found.search.best_setting if found.search and found.search.trials else {}
 
 
+def _published(found: Found) -> Confirmation | None:
+    """Return the pairs that the published gain rests on.
+
+    Those of the smallest setting where they confirmed it, else those of the full candidate.
+    """
+    minimal = found.minimal
+    if minimal is not None and minimal.gain_of == "minimal" and minimal.recheck is not None:
+        return minimal.recheck
+    return found.confirmation
+
+
 def _gain(found: Found) -> dict[str, Any] | None:
-    gain = found.minimal.gain if found.minimal else None
-    if gain is None and found.confirmation is not None:
-        gain = found.confirmation.gain
+    published = _published(found)
+    gain = published.gain if published else None
     if gain is None:
         return None
     return {
@@ -162,13 +174,21 @@ def _gain(found: Found) -> dict[str, Any] | None:
 
 
 def _sentence(
-    verdict: str, plan: Plan, found: Found, gain: Mapping[str, Any] | None, best: Setting
+    verdict: str,
+    plan: Plan,
+    found: Found,
+    gain: Mapping[str, Any] | None,
+    settings: tuple[Setting, Setting],
 ) -> str:
+    best, full = settings
     metric = plan.adapter.metric.replace("_", " ")
     if verdict == "improved" and gain:
         shown = interval(gain["estimate"], gain["ci_low"], gain["ci_high"])
         names = " and ".join(best) if len(best) <= 3 else f"{len(best)} parameters"
-        return f"Improved: {metric} {shown}, confirmed by {gain['pairs']} fresh pairs, by {names}."
+        carried = f"by {names}"
+        if _published(found) is found.confirmation and len(best) < len(full):
+            carried = f"with {len(full)} parameters set, of which {names} carries it"
+        return f"Improved: {metric} {shown} in {gain['pairs']} fresh pairs, {carried}."
     if verdict == "interrupted":
         return (
             "Interrupted: no verdict; every parameter was put back and finished trials are kept."
@@ -181,7 +201,9 @@ def _sentence(
         )
     if found.confirmation is not None:
         return f"{verdict.capitalize()}: {found.confirmation.reason}; nothing will be applied."
-    return "No confirmed improvement: no candidate survived to be confirmed."
+    if found.search is not None and found.screening is None:
+        return "No confirmed improvement: no setting looked better than the present one."
+    return "No confirmed improvement: every candidate failed its fresh runs."
 
 
 def _pairs(confirmation: Confirmation | None) -> tuple[dict[str, Any], ...]:
@@ -226,11 +248,12 @@ def _knobs(
 
 
 def _effect(effect: KnobEffect | None) -> str:
-    if effect is None:
-        return "not tested"
-    if effect.ratio is None or effect.ci_low is None or effect.ci_high is None:
-        return str(effect.status)
-    return f"{interval(effect.ratio, effect.ci_low, effect.ci_high)}, {effect.status}"
+    if effect is None or effect.ratio is None or effect.ci_low is None or effect.ci_high is None:
+        return "not tested" if effect is None else effect.status
+    shown = interval(effect.ratio, effect.ci_low, effect.ci_high)
+    if len(effect.together) > 1:
+        shown += f" for {len(effect.together)} together"
+    return shown if effect.status == "carries" else f"{effect.status}: {shown}"
 
 
 def _noise(found: Found) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class Result:
         baseline_reward: Always 100 unless the raw scale was asked for.
         improvement: Confirmed gain in percent; 0 when nothing was confirmed.
         total_episodes: Search trials run.
+        gain_of: Which setting the gain and the pairs are of: the ``minimal`` one (``best_config``)
+            or the full ``candidate`` (``full_config``).
         gain: ``estimate, ci_low, ci_high, confidence, pairs, confirmed``; ``None`` without one.
         seconds: ``benchmark``, ``settling``, ``sealtune``, ``start_up`` and ``total`` [s].
     """
@@ -63,6 +65,7 @@ class Result:
     improvement: float
     total_episodes: int
     gain: Mapping[str, Any] | None
+    gain_of: str
     metric: Mapping[str, str]
     pairs: tuple[Mapping[str, Any], ...]
     knobs: tuple[KnobResult, ...]
@@ -86,7 +89,7 @@ class Result:
     @property
     def exit_code(self) -> int:
         """What the process ends with."""
-        return EXIT_CODES[self.verdict]
+        return EXIT_CODES[self.verdict if self.success else "interrupted"]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON types, ready for ``json.dumps``."""

@@ -45,7 +45,10 @@ def _facts(plan: "Plan") -> Table:
     table.add_column()
     if plan.reading is not None:
         table.add_row("Understood", Text(_understood(plan.reading)))
-    table.add_row("Benchmark", Text(f"{plan.spec.command}  ({plan.adapter.title})"))
+    whose = "your own command" if plan.spec.name == "custom" else plan.adapter.title
+    if plan.spec.name != "custom" and not plan.spec.target and plan.spec.approval is None:
+        whose += ", private and thrown away afterwards"
+    table.add_row("Benchmark", Text(f"{plan.spec.command}\n{whose}"))
     better = "higher" if plan.adapter.direction == "maximize" else "lower"
     table.add_row(
         "Metric", Text(f"{plan.adapter.metric} [{plan.adapter.unit}], {better} is better")
@@ -128,7 +131,7 @@ def _knobs(knobs: Sequence[Mapping[str, Any]], *, improved: bool) -> Table:
     table.add_column("before", justify="right")
     table.add_column("best" if improved else "best tried", justify="right")
     if improved:
-        table.add_column("needed")
+        table.add_column("kept")
         table.add_column("own effect")
     for knob in knobs:
         row = [Text(knob["name"]), Text(knob["original"])]
@@ -173,6 +176,9 @@ def _evidence(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if gain and result["search_best"] is not None:
         text = f"best single trial {percent(result['search_best'])}, of which "
         lines.append(("Search", f"{text}{percent(gain['estimate'])} held in fresh runs"))
+    elif result["search_best"] is not None:
+        text = f"best single trial {percent(result['search_best'])}, not confirmed"
+        lines.append(("Search", text))
     if result["untested"]:
         text = f"{', '.join(result['untested'])}: kept, own effect not shown"
         lines.append(("Untested", text))

@@ -121,7 +121,7 @@ def _steady(measurement: Measurement, kind: Stability) -> float | None:
         if len(intervals) < MIN_INTERVALS or statistics.fmean(intervals) <= 0:
             return None
         return 1.0 - statistics.stdev(intervals) / statistics.fmean(intervals)
-    names = ("io_wait_percent", "memory_pressure_percent")
+    names = ("io_wait_percent", "memory_pressure")
     if kind == "pressure" and any(name in measurement.state for name in names):
         return 100.0 - sum(measurement.state.get(name, 0.0) for name in names)
     return None

@@ -162,10 +162,16 @@ class GridSampler:
         ]
         order = np.random.default_rng(seed).permutation(len(grid))
         self._proposals = itertools.chain([start], itertools.cycle([grid[i] for i in order]))
+        self._open = 0
 
     def ask(self) -> Setting:
         """Return the setting to try next."""
+        self._open += 1
         return dict(next(self._proposals))
 
     def tell(self, setting: Setting, score: float | None) -> None:
-        """Learn nothing: a grid goes on whatever it finds."""
+        """Learn nothing; a trial that was not asked for is of an earlier run, and is skipped."""
+        if self._open:
+            self._open -= 1
+        else:
+            next(self._proposals)

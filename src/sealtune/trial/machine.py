@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sealtune.benchmarks.base import Adapter
 from sealtune.benchmarks.measurement import Measurement, failed
-from sealtune.errors import MeasurementError, WriteRefusedError
+from sealtune.errors import GuardError, KnobError, MeasurementError, WriteRefusedError
 from sealtune.machine.metrics import MetricsWindow
 from sealtune.space.knobs import Setting
 
@@ -68,12 +68,16 @@ class MachineTrial:
         began = time.monotonic()
         try:
             self.read_back = dict(self._kernel.apply(setting))
-        except WriteRefusedError as error:
-            return failed(f"the kernel refused it: {error}")
+        except (WriteRefusedError, KnobError) as error:
+            return self._rails(failed(f"not accepted: {error}"))
+        except GuardError:
+            if (breach := self._kernel.breach) is None:
+                raise
+            return failed(f"unsafe: {breach}", unsafe=True)
         try:
             self._adapter.refresh(restart=self._fresh)
         except MeasurementError as error:
-            return failed(str(error), seconds=time.monotonic() - began)
+            return self._rails(failed(str(error), seconds=time.monotonic() - began))
         refreshed = time.monotonic()
         time.sleep(SETTLE_SECONDS)
         ready = time.monotonic()

@@ -64,6 +64,7 @@ class Halving:
         candidate: The full, confirmed setting.
         confirmation: How it was confirmed: gives the gain, the noise and the level.
         has_time: Says whether another pair may start.
+        valid: Says whether a smaller setting may be written at all, see `minimise`.
         on_step: Called after every step.
 
     Attributes:
@@ -79,6 +80,7 @@ class Halving:
         candidate: Setting,
         confirmation: Confirmation,
         has_time: Callable[[], bool],
+        valid: Callable[[Setting], bool] | None = None,
         on_step: Callable[[Step], None] | None = None,
     ) -> None:
         if confirmation.gain is None or not confirmation.gain.confirmed:
@@ -86,6 +88,7 @@ class Halving:
         logs = [pair.log_ratio for pair in confirmation.pairs if pair.log_ratio is not None]
         self._runner, self._candidate = runner, candidate
         self._has_time, self._on_step = has_time, on_step
+        self._valid = valid or (lambda setting: True)
         self._gain = math.log(confirmation.gain.estimate)
         # A handful of pairs often shows less than the true noise.
         self.noise = max(1.1 * float(np.std(logs, ddof=1)), _SMALLEST_NOISE)
@@ -127,9 +130,9 @@ class Halving:
         """Return the knob that would carry the gain if one alone does; one pair per halving."""
         while len(names) > 1:
             first, second = _halves(names)
-            if not self._has_time():
-                return None
             setting = {name: self._candidate[name] for name in first}
+            if not self._has_time() or not self._valid(setting):
+                return None
             pair = self._runner.run(setting, self._candidate)
             without = tuple(name for name in self._candidate if name not in first)
             self._note(self._step(without, setting, "undecided", [pair]))
@@ -165,6 +168,8 @@ class Halving:
             self._on_step(step)
 
     def _test(self, without: tuple[str, ...], setting: Setting) -> Step:
+        if not self._valid(setting):
+            return self._step(without, setting, "undecided", [])
         loss = self._gain / 2
         keep_bound, lose_bound = math.log(1 / WRONGLY_DROPPED), math.log(1 / WRONGLY_KEPT)
         evidence, failures, repeats = 0.0, 0, 0

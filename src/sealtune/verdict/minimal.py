@@ -84,6 +84,7 @@ def minimise(
     minimum_gain: float = MINIMUM_GAIN,
     guard_margins: Mapping[str, float] = DEFAULT_MARGINS,
     suspects: tuple[str, ...] = (),
+    valid: Callable[[Setting], bool] | None = None,
     on_pair: Callable[[Pair], None] | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Minimal:
@@ -104,6 +105,8 @@ def minimise(
         minimum_gain: As in `confirm`, for the last check.
         guard_margins: As in `confirm`, for the last check.
         suspects: Knobs thought to carry the gain, strongest first, see `rank_suspects`.
+        valid: Says whether a part of the candidate may be written on top of the originals: a
+            coupled pair cannot always be taken apart. What may not is left undecided.
         on_pair: Called with every pair; in a step its reference arm is the full candidate.
         on_step: Called after every step.
 
@@ -124,6 +127,7 @@ def minimise(
         candidate,
         confirmation,
         lambda: pairs_left() >= 1 + spare,
+        valid,
         on_step,
     )
     if len(candidate) > 1 and room >= 1 + spare:

@@ -1,0 +1,107 @@
+"""The doors into a session: whether it may start, resuming one, and the two public functions."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sealtune.errors import MachineBusyError, NotRootError, SessionNotFoundError
+from sealtune.guard import recovery
+from sealtune.machine import busy_reasons
+from sealtune.planning import Plan, make_plan
+from sealtune.report.events import Notify
+from sealtune.request import Request
+from sealtune.session import tune
+from sealtune.space.config import load_config
+from sealtune.store import SqliteStore, Store, default_store_path
+
+
+def open_store() -> SqliteStore:
+    """Open the history of this user; sessions whose process died are marked as interrupted."""
+    store = SqliteStore(default_store_path())
+    store.mark_interrupted()
+    return store
+
+
+def check_ready(plan: Plan) -> tuple[str, ...]:
+    """Return why a measurement now would be of something else; empty on a quiet machine.
+
+    Raises:
+        NotRootError: The kernel cannot be written, not even through ``sudo -n``.
+        BusyError: Another session is at work.
+    """
+    if plan.simulated:
+        return ()
+    if os.geteuid() == 0:
+        recovery.check_free()
+    elif not _sudo_works():
+        raise NotRootError("tuning writes kernel parameters, which only root may do")
+    return busy_reasons(plan.facts)
+
+
+def _sudo_works() -> bool:
+    try:
+        return subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def resumable_request(session: str | None = None) -> tuple[Request, str]:
+    """Return what an interrupted session was asked for, and its id.
+
+    Raises:
+        SessionNotFoundError: No such session.
+        KeepingError: It is not interrupted.
+    """
+    with open_store() as store:
+        if session is None:
+            rows = store.resumable()
+            if not rows:
+                raise SessionNotFoundError("no interrupted session to go on with")
+            row = rows[0]
+        else:
+            row = store.session(session)
+    request = Request.from_dict(row.arguments)
+    return replace(request, config=load_config(dict(row.config)), seed=row.seed), row.id
+
+
+def optimize_workload(
+    config_json: str | Mapping[str, Any],
+    *,
+    request: Request | None = None,
+    store: Store | None = None,
+    notify: Notify = lambda event: None,
+    although_busy: bool = False,
+) -> dict[str, Any]:
+    """Tune this machine by a config and return the result; nothing is kept (see `apply`).
+
+    Args:
+        config_json: A TuningConfig as JSON text or as a mapping.
+        request: Further wishes (minutes, tactician, seed, dry run); its config is replaced.
+        store: Where to keep the session; this user's history when ``None``.
+        notify: Told of every event.
+        although_busy: Measure even though something else uses this machine.
+
+    Returns:
+        `Result.as_dict()`: ``success``, ``verdict``, ``gain``, ``best_config`` and so on.
+
+    Raises:
+        SealtuneError: Bad config, no root, benchmark missing, ...; parameters are back.
+    """
+    asked = replace(request or Request(), config=load_config(config_json))
+    if not asked.dry_run and os.geteuid() == 0:
+        recovery.restore()  # the plan must be made from this machine's own values
+    plan = make_plan(asked)
+    busy = check_ready(plan)
+    if busy and not although_busy:
+        raise MachineBusyError(" ".join(busy), fix="Wait, or pass although_busy=True.")
+    with contextlib.nullcontext(store) if store else open_store() as kept:
+        return tune(plan, kept, notify).as_dict()
+
+
+def run_rl_optimization(config_path: str | Path, **wishes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Tune this machine by a config file; see `optimize_workload` for `wishes` and the result."""
+    return optimize_workload(load_config(Path(config_path)).to_json(), **wishes)

@@ -1,0 +1,84 @@
+"""What a person or a program asked for, before anything of it is looked at."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sealtune.errors import InputError
+from sealtune.space.config import TuningConfig
+
+MOST_MINUTES = 10_080
+MOST_TRIALS = 10_000
+SHORTEST_RUN, LONGEST_RUN = 1, 600
+MOST_SEED = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person or a program asked for, not yet looked at.
+
+    Attributes:
+        description: The workload in plain English; unused with `config`.
+        config: A ready config, in place of a description.
+        minutes: Whole wall clock after set-up; 20 when neither this nor `trials` is given.
+        trials: Search trials; beside `minutes` the smaller one wins.
+        benchmark: Adapter name, such as ``redis``, in place of the strategist's choice.
+        tactician: One of `sealtune.tactician.TACTICIANS`.
+        only: Tune these parameters and no others.
+        exclude: Leave these parameters alone.
+        use_prior: Start from expert values and narrowed ranges; else present values, safe ranges.
+        seed: Makes every choice reproducible; drawn when ``None``.
+        dry_run: A simulated machine and benchmark; touches nothing.
+        run_seconds: Length of one run without warm-up [s]; the benchmark's own when ``None``.
+        workdir: Where benchmarks put their files; must lie on the disk to be tuned.
+        approved_command: Exactly the benchmark command that the person allowed to run.
+        command: The command line, for the record.
+    """
+
+    description: str = ""
+    config: TuningConfig | None = None
+    minutes: float | None = None
+    trials: int | None = None
+    benchmark: str | None = None
+    tactician: str = "ppo"
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    use_prior: bool = True
+    seed: int | None = None
+    dry_run: bool = False
+    run_seconds: float | None = None
+    workdir: Path | None = None
+    approved_command: str | None = None
+    command: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the request as plain values, the config left out (it is stored by itself)."""
+        fields = asdict(replace(self, config=None))
+        return {**fields, "workdir": str(self.workdir) if self.workdir else None}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Request":
+        """Return the request that `as_dict` gave."""
+        known = {name: fields[name] for name in cls.__slots__ if name in fields}
+        for name in ("only", "exclude"):
+            known[name] = tuple(known.get(name) or ())
+        known["workdir"] = Path(known["workdir"]) if known.get("workdir") else None
+        return cls(**known)
+
+    def check(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises:
+            InputError: Names the option, what was found and what is allowed.
+        """
+        if self.minutes is not None and not 0 < self.minutes <= MOST_MINUTES:
+            raise InputError(f"--minutes {self.minutes:g}: allowed: above 0, up to {MOST_MINUTES}")
+        if self.trials is not None and not 1 <= self.trials <= MOST_TRIALS:
+            raise InputError(f"--trials {self.trials}: allowed: 1 to {MOST_TRIALS}")
+        seconds = self.run_seconds
+        if seconds is not None and not SHORTEST_RUN <= seconds <= LONGEST_RUN:
+            allowed = f"{SHORTEST_RUN} to {LONGEST_RUN}"
+            raise InputError(f"--run-seconds {seconds:g}: allowed: {allowed}")
+        if self.seed is not None and not 0 <= self.seed < MOST_SEED:
+            raise InputError(f"--seed {self.seed}: allowed: 0 to {MOST_SEED - 1}")
