@@ -190,14 +190,24 @@ def test_a_slower_benchmark_than_planned_says_how_many_minutes_would_do(store, m
         session._share_out(plan, Short(), slow)
 
 
-def test_pairs_are_told_one_by_one(store):
+def test_pairs_are_told_one_by_one_and_published_with_their_gain(store):
     """
-    A listener hears of each pair of the confirmation, in order.
+    A listener hears of each pair of the confirmation; the pairs in the result are those that the
+    published gain rests on: the confirmation's, or the last check's of the smaller setting.
     """
-    events = []
-    result = tune(make_plan(simulated(description=CACHE, minutes=8)), store, events.append)
-    told = [event.ratio for event in events if isinstance(event, PairFinished)]
-    assert told[: len(result.pairs)] == [pair["ratio"] for pair in result.pairs]
+    seen = set()
+    for seed in range(1, 13):
+        events = []
+        plan = make_plan(simulated(description=CACHE, minutes=12, seed=seed))
+        result = tune(plan, store, events.append)
+        told = [event.ratio for event in events if isinstance(event, PairFinished)]
+        good = [pair["ratio"] for pair in result.pairs if pair["ratio"] is not None]
+        assert told
+        assert result.gain is not None
+        assert len(good) == result.gain["pairs"]
+        assert (told == good) == (result.gain_of == "candidate")
+        seen.add(result.gain_of)
+    assert seen == {"minimal", "candidate"}
 
 
 def test_both_public_functions_take_a_config(store, tmp_path):
