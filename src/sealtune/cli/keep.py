@@ -81,6 +81,8 @@ def _file_plan(row: "SessionRow", root: Path) -> "FilePlan":
     if result is None:
         raise NothingConfirmedError(f"session {row.id} has no result (it is {row.status})")
     gain = confirmed_gain(result)
+    if result.get("gain_of") == "candidate" and result["best_config"] != result["full_config"]:
+        gain += f", measured together with {len(result['full_config'])} parameters"
     disk = row.facts.get("disk") or {}
     catalogue = load_catalogue()
     setting = result["best_config"]

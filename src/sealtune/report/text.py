@@ -174,8 +174,8 @@ def _evidence(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         lines.append(("Noise", text))
     if gain and result["search_best"] is not None:
-        text = f"best single trial {percent(result['search_best'])}, of which "
-        lines.append(("Search", f"{text}{percent(gain['estimate'])} held in fresh runs"))
+        text = f"best single trial {percent(result['search_best'])}; fresh runs show "
+        lines.append(("Search", f"{text}{percent(gain['estimate'])}, and that is what counts"))
     elif result["search_best"] is not None:
         text = f"best single trial {percent(result['search_best'])}, not confirmed"
         lines.append(("Search", text))
