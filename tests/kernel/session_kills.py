@@ -26,7 +26,6 @@ from sealtune.machine.facts import gather_facts
 WORKLOAD = "a write-heavy database on this disk"
 VICTIMS = ("session", "guard", "both")
 LIMIT_SECONDS = 2.0
-LONGEST_SECONDS = 20.0
 JOURNAL = Path("/var/lib/sealtune/journal")
 WORK = Path("/var/lib/sealtune/work")
 
@@ -93,13 +92,15 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> float:
     return float("inf")
 
 
-def kill_once(victim: str, choose: random.Random, store: Path) -> dict[str, object]:
+def kill_once(
+    victim: str, choose: random.Random, store: Path, longest: float
+) -> dict[str, object]:
     """Kill one run once; return whether, and after how long, everything was back."""
     paths = files()
     before = snapshot(paths)
     process = start(store, choose.randrange(10**6))
     guard = guard_of(process.pid)
-    time.sleep(choose.uniform(0.0, LONGEST_SECONDS))
+    time.sleep(choose.uniform(0.0, longest))
     changed = sum(before[name] != value for name, value in snapshot(paths).items())
     if guard is None or process.poll() is not None:
         process.kill()
@@ -142,6 +143,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="kills of each victim")
     parser.add_argument("--victims", nargs="+", choices=VICTIMS, default=list(VICTIMS))
+    parser.add_argument(
+        "--longest", type=float, default=40.0, help="latest moment; A/A takes the first 15 s [s]"
+    )
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     bad = 0
@@ -149,7 +153,7 @@ def main() -> int:
         for victim in chosen.victims:
             choose = random.Random(f"{chosen.seed} {victim}")
             store = Path(folder) / "sessions.db"
-            runs = [kill_once(victim, choose, store) for _ in range(chosen.kills)]
+            runs = [kill_once(victim, choose, store, chosen.longest) for _ in range(chosen.kills)]
             late = [
                 run for run in runs if run["left"] or float(str(run["seconds"])) > LIMIT_SECONDS
             ]
