@@ -32,6 +32,7 @@ from sealtune.space.fields import (
     Guard,
     GuardItem,
     Name,
+    Proposal,
     RewardMetric,
     RewardWeights,
     StateItem,
@@ -77,6 +78,9 @@ class TuningConfig(BaseModel):
         benchmark_output: Where a command of the person's own prints its number.
         workload_class: One of the ten classes, if known.
         description: The sentence it was made from.
+        proposals: Settings worth an early trial, best first; unnamed parameters stay at start.
+        curriculum: Parameter names in stages: the first stage is searched alone first.
+        strategist: Who wrote it: ``embedded``, ``provider:model``; empty for a person.
         notices: What was corrected or left out, and why.
 
     Raises:
@@ -98,6 +102,9 @@ class TuningConfig(BaseModel):
     benchmark_output: BenchmarkOutput | None = None
     workload_class: Annotated[str, Field(max_length=200)] | None = None
     description: Annotated[str, Field(max_length=20_000)] = ""
+    proposals: Annotated[tuple[Proposal, ...], Field(max_length=10)] = ()
+    curriculum: Annotated[tuple[tuple[Name, ...], ...], Field(max_length=5)] = ()
+    strategist: Annotated[str, Field(max_length=200)] = ""
     notices: tuple[str, ...] = ()
 
     @model_validator(mode="wrap")

@@ -69,7 +69,10 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class ActionParam(BaseModel):
-    """One parameter that may be tuned: a range, or choices for a categorical one."""
+    """One parameter that may be tuned: a range, or choices for a categorical one.
+
+    `focus` is the part of the range worth trying first; what the trials say wins over it.
+    """
 
     model_config = FROZEN
 
@@ -79,8 +82,13 @@ class ActionParam(BaseModel):
     choices: tuple[Choice, ...] | None = None
     scale: Literal["linear", "log"] | None = None
     start: Whole | Annotated[str, Field(max_length=200)] | None = None
+    focus: tuple[Whole, Whole] | None = None
     why: Annotated[str, Field(max_length=1000)] = ""
     confidence: Literal["high", "medium", "low"] | None = None
+
+
+Proposal = dict[Name, Whole | Annotated[str, Field(max_length=200)]]
+"""Parameter name to a value worth trying early, together."""
 
 
 class StateMetric(BaseModel):
