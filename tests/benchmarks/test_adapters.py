@@ -111,7 +111,9 @@ def test_detect_names_the_line_that_installs() -> None:
 
 def test_unknown_adapter_is_refused_with_the_known_ones() -> None:
     """A benchmark nobody wrote an adapter for is an error that lists the others."""
-    with pytest.raises(ConfigError, match="pgbench, sysbench, redis, ab, sqlite, custom"):
+    with pytest.raises(
+        ConfigError, match="pgbench, sysbench, redis, ab, sqlite, fio, perf, custom"
+    ):
         create_adapter(BenchmarkSpec("quake", {}, "quake"))
 
 

@@ -45,7 +45,7 @@ def test_catalogue_commands_need_no_approval(text: str) -> None:
     assert create_adapter(spec).name == spec.name
 
 
-@pytest.mark.parametrize("name", ["pgbench", "sysbench", "redis", "ab", "sqlite"])
+@pytest.mark.parametrize("name", ["pgbench", "sysbench", "redis", "ab", "sqlite", "fio", "perf"])
 def test_an_adapters_name_is_a_command(name: str) -> None:
     """The bare name of an adapter means its defaults."""
     assert parse_command(name).name == name

@@ -41,6 +41,7 @@ class BenchmarkSpec:
         notices: What was dropped or replaced, one sentence each.
         target: The person's own database or server that `command` names; used only after
             `approved`, until then the adapter measures a private instance.
+        yours: `approved` has put something of the person's own into `options`.
     """
 
     name: str
@@ -49,10 +50,12 @@ class BenchmarkSpec:
     approval: str | None = None
     notices: tuple[str, ...] = ()
     target: Options = field(default_factory=dict)
+    yours: bool = False
 
     def approved(self) -> "BenchmarkSpec":
         """Return this spec after the person allowed exactly `command`: `target` becomes real."""
-        return replace(self, options={**self.options, **self.target}, target={}, approval=None)
+        options = {**self.options, **self.target}
+        return replace(self, options=options, target={}, approval=None, yours=bool(self.target))
 
 
 @dataclass(frozen=True, slots=True)

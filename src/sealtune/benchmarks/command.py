@@ -4,14 +4,26 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from sealtune.benchmarks.base import BenchmarkSpec
-from sealtune.benchmarks.grammar import GRAMMARS, Grammar, Parsed, read_options
+from sealtune.benchmarks.fio_jobs import FIO
+from sealtune.benchmarks.grammar import (
+    COMPANY,
+    GRAMMARS,
+    Grammar,
+    Parsed,
+    keep_value,
+    read_options,
+)
+from sealtune.benchmarks.perf_tests import PERF
 from sealtune.errors import ConfigError
 
 SYSTEM_DIRECTORY = re.compile(
     r"(/usr)?(/local)?/s?bin|/usr/lib/postgresql/\d+/bin|/usr/pgsql-\d+/bin"
 )
+TOOLS: Final = {**GRAMMARS, "fio": FIO, "perf": PERF}
+"""Program name to what its options mean."""
 FAMILIAR_PATTERNS = {
     "pgbench": r"^tps = ([\d.]+)",
     "ab": r"^Requests per second:\s+([\d.]+)",
@@ -33,14 +45,20 @@ def parse_command(text: str) -> BenchmarkSpec:
 
     >>> parse_command("pgbench -c 4 -j 2").options
     {'clients': 4, 'jobs': 2}
+    >>> parse_command("pgbench -S -c 2 --beside-cpu-hogs 4").options
+    {'mode': 'select', 'clients': 2, 'beside-cpu-hogs': 4}
     """
     words, notices = _without_sudo(_words(text))
     program = Path(words[0])
-    grammar = GRAMMARS.get(program.name)
+    grammar = TOOLS.get(program.name)
     trusted = str(program.parent) == "." or SYSTEM_DIRECTORY.fullmatch(str(program.parent))
-    parsed = read_options(grammar, words[1:]) if grammar and trusted else None
-    if grammar is None or parsed is None:
+    if grammar is None or not trusted:
         return _custom(text, words, notices)
+    alone, company = _split_company(words[1:])
+    parsed = read_options(grammar, alone)
+    if parsed is None:
+        return _custom(text, words, notices)
+    parsed.options.update(company.options)
     return _known(text, grammar, parsed, notices)
 
 
@@ -56,6 +74,22 @@ def _known(text: str, grammar: Grammar, parsed: Parsed, notices: list[str]) -> B
     return BenchmarkSpec(
         grammar.adapter, parsed.options, text, approval, tuple(notices), parsed.target
     )
+
+
+def _split_company(words: Sequence[str]) -> tuple[list[str], Parsed]:
+    """Take ``--beside-cpu-hogs N`` out of `words`."""
+    alone, company, rest = list[str](), Parsed(), list(words)
+    flag = f"--{COMPANY.name}"
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name != flag:
+            alone.append(word)
+            continue
+        if not equals and not rest:
+            raise ConfigError(f"benchmark_command: {flag} needs a value")
+        keep_value(company, COMPANY, value if equals else rest.pop(0), flag)
+    return alone, company
 
 
 def _custom(text: str, words: Sequence[str], notices: list[str]) -> BenchmarkSpec:

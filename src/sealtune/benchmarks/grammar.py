@@ -1,6 +1,6 @@
 """The options of the known tools that an adapter can honour, and what becomes of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,6 +49,7 @@ class Grammar:
         ignored_words: Bare words without meaning for us.
         owns: What a target is, for the question.
         private: What is measured without approval.
+        reader: Reads the words itself, for tools whose options depend on what stands before them.
     """
 
     adapter: str
@@ -58,6 +59,7 @@ class Grammar:
     ignored_words: tuple[str, ...] = ()
     owns: str = ""
     private: str = ""
+    reader: "Callable[[Sequence[str]], Parsed | None] | None" = None
 
 
 @dataclass(slots=True)
@@ -75,6 +77,8 @@ def read_options(grammar: Grammar, words: Sequence[str]) -> Parsed | None:
     Raises:
         ConfigError: A value is not allowed.
     """
+    if grammar.reader is not None:
+        return grammar.reader(words)
     parsed, places, rest = Parsed(), list(grammar.words), list(words)
     while rest:
         word = rest.pop(0)
@@ -84,7 +88,9 @@ def read_options(grammar: Grammar, words: Sequence[str]) -> Parsed | None:
             if not places:
                 return None
             name = places.pop(0)
-            _keep(parsed, Option(name, "target" if name in grammar.target_words else "text"), word)
+            keep_value(
+                parsed, Option(name, "target" if name in grammar.target_words else "text"), word
+            )
             continue
         split = _split(grammar, word)
         if split is None:
@@ -120,10 +126,15 @@ def _take(parsed: Parsed, option: Option, flag: str, value: str | None) -> None:
     elif option.kind == "length":
         parsed.notices.append(f"{flag} {value} replaced by the run length of the session")
     elif option.kind != "ignore":
-        _keep(parsed, option, value or "", flag)
+        keep_value(parsed, option, value or "", flag)
 
 
-def _keep(parsed: Parsed, option: Option, value: str, flag: str = "") -> None:
+def keep_value(parsed: Parsed, option: Option, value: str, flag: str = "") -> None:
+    """Check `value` and put it where `option` wants it.
+
+    Raises:
+        ConfigError: It is not allowed.
+    """
     named = f"benchmark_command: {flag or option.name} {value!r}"
     if option.kind == "target":
         parsed.target[option.name] = value
@@ -142,6 +153,8 @@ def _named(options: Mapping[str, Option]) -> dict[str, Option]:
     return {word: option for words, option in options.items() for word in words.split()}
 
 
+COMPANY = Option("beside-cpu-hogs", most=64)
+"""Our own option of every known tool: it runs beside so many CPU hogs of another session."""
 SYSBENCH_TESTS = ("cpu", "memory", "threads", "fileio")
 _DROPPED = Option("", "ignore")
 _DROPPED_FLAG = Option("", "ignore", takes=False)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Final
 
 from sealtune.benchmarks.base import Adapter, BenchmarkSpec, Detection
+from sealtune.benchmarks.beside import BesideCpuHogs, split_company
 from sealtune.benchmarks.tool import ToolAdapter
 from sealtune.errors import ConfigError
 
@@ -13,6 +14,8 @@ ADAPTERS: Final = {
     "redis": "redis:RedisAdapter",
     "ab": "ab:AbAdapter",
     "sqlite": "sqlite:SqliteAdapter",
+    "fio": "fio:FioAdapter",
+    "perf": "perf:PerfAdapter",
     "custom": "custom:CustomAdapter",
 }
 """Adapter name to the module and class that fill the contract."""
@@ -40,7 +43,8 @@ def create_adapter(spec: BenchmarkSpec, *, metric: str | None = None) -> Adapter
         raise ConfigError(f"benchmark_command: {spec.command!r} was not approved: {spec.approval}")
     module, _, name = ADAPTERS[spec.name].partition(":")
     adapter: type[ToolAdapter] = getattr(import_module(f"sealtune.benchmarks.{module}"), name)
-    return adapter(spec, metric)
+    alone, hogs = split_company(spec)
+    return BesideCpuHogs(adapter(alone, metric), hogs) if hogs else adapter(alone, metric)
 
 
 def detect_all() -> dict[str, Detection]:

@@ -25,6 +25,10 @@ def plan_text(plan: "Plan") -> RenderableType:
     if plan.simulated:
         parts.append(_SIMULATED)
     parts += [_facts(plan), Text(""), _parameters(plan)]
+    for number, rival in enumerate(plan.rivals, start=2):
+        by = rival.config.strategist or "your config"
+        parts += [Text(""), Text(f"Strategy {number} ({by})", style="bold"), _parameters(rival)]
+        parts += [Text(f"Note  {text}", style="yellow") for text in _only_of(rival, plan)]
     if plan.built.left_out:
         names = "; ".join(f"{item.name}: {item.reason}" for item in plan.built.left_out)
         parts += [Text(""), Text(f"Left out  {names}", style="dim")]
@@ -46,7 +50,9 @@ def _facts(plan: "Plan") -> Table:
     if plan.reading is not None:
         table.add_row("Understood", Text(_understood(plan.reading)))
     whose = "your own command" if plan.spec.name == "custom" else plan.adapter.title
-    if plan.spec.name != "custom" and not plan.spec.target and plan.spec.approval is None:
+    if plan.spec.yours:
+        whose += ", on your own server"
+    elif plan.spec.name != "custom":
         whose += ", private and thrown away afterwards"
     table.add_row("Benchmark", Text(f"{plan.spec.command}\n{whose}"))
     better = "higher" if plan.adapter.direction == "maximize" else "lower"
@@ -62,10 +68,18 @@ def _facts(plan: "Plan") -> Table:
             f"Linux {facts.kernel}, {facts.cpus} CPUs, {memory(facts.memory_bytes)}{virtual}{disk}"
         ),
     )
+    if plan.config.strategist:
+        count = len(plan.rivals)
+        beside = f", compared with {count} more below" if count else ""
+        table.add_row("Strategist", Text(plan.config.strategist + beside))
     how = f"{plan.request.tactician}, seed {plan.seed}"
     prior = "expert start" if plan.request.use_prior else "no prior: present values, safe ranges"
     table.add_row("Search", Text(f"{how}, {prior}"))
     return table
+
+
+def _only_of(rival: "Plan", plan: "Plan") -> list[str]:
+    return [notice for notice in rival.notices if notice not in plan.notices]
 
 
 def _understood(reading: "Reading") -> str:
@@ -182,6 +196,11 @@ def _evidence(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if result["untested"]:
         text = f"{', '.join(result['untested'])}: kept, own effect not shown"
         lines.append(("Untested", text))
+    for one in result.get("strategies", ()):
+        text = f"{one['number']} ({one['strategist'] or 'your config'}): {one['trials']} trials"
+        if one["promise"] > 0:
+            text += f", promised {percent(one['promise'])} (not confirmed)"
+        lines.append(("Strategy", text))
     trials = (
         f"{result['trials_run']} run, {result['trials_cut_short']} cut short, "
         f"{result['trials_failed']} failed ({result['tactician']}, seed {result['seed']})"
