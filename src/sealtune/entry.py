@@ -10,13 +10,24 @@ from typing import Any
 
 from sealtune.errors import MachineBusyError, NotRootError, SessionNotFoundError
 from sealtune.guard import recovery
-from sealtune.machine import busy_reasons
-from sealtune.planning import Plan, make_plan
+from sealtune.machine import busy_reasons, find_services
+from sealtune.planning import (
+    Approve,
+    Plan,
+    default_workdir,
+    make_plan,
+    nobody_to_ask,
+    task_of,
+)
 from sealtune.report.events import Notify
 from sealtune.request import Request
 from sealtune.session import tune
 from sealtune.space.config import load_config
 from sealtune.store import SqliteStore, Store, default_store_path
+from sealtune.store.experience import Experience
+from sealtune.strategist.embedded import Ask
+from sealtune.strategist.task import Task
+from sealtune.strategist.team import team
 
 
 def open_store() -> SqliteStore:
@@ -24,6 +35,60 @@ def open_store() -> SqliteStore:
     store = SqliteStore(default_store_path())
     store.mark_interrupted()
     return store
+
+
+def prepare(
+    request: Request,
+    approve: Approve = nobody_to_ask,
+    *,
+    ask: Ask | None = None,
+    recording: Path | None = None,
+    replay: Path | None = None,
+) -> Plan:
+    """Make a plan by the strategists that `request` names, from what earlier sessions found.
+
+    Args:
+        request: What was asked for.
+        approve: See `make_plan`.
+        ask: Asks the person which of several readings is meant; ``None`` when nobody can be asked.
+        recording: New file for what a model is asked and answers.
+        replay: Recording that answers in place of a model.
+
+    Raises:
+        SealtuneError: See `make_plan`; a model that the person named cannot be used.
+    """
+    if request.config is not None:
+        return make_plan(request, approve)
+    strategist = team(
+        request.models,
+        request.strategies,
+        services=find_services(private=(request.workdir or default_workdir(),)),
+        ask=ask,
+        recording=recording,
+        replay=replay,
+    )
+    return make_plan(request, approve, strategist=strategist, experiences=_memory(request))
+
+
+def prompt_for(request: Request) -> str:
+    """Return exactly what a model would be sent for `request`."""
+    from sealtune.strategist.model.wording import show_prompt
+
+    return show_prompt(task_for(request))
+
+
+def task_for(request: Request) -> Task:
+    """Return what a strategist would be asked for `request`, the memory included."""
+    return task_of(request, _memory(request))
+
+
+def _memory(request: Request) -> tuple[Experience, ...]:
+    """Return what earlier sessions were worth; no history, or one that is broken, is none."""
+    path = default_store_path()
+    if not request.use_memory or not path.exists():
+        return ()
+    with open_store() as store:
+        return store.experiences(simulated=request.dry_run)
 
 
 def check_ready(plan: Plan) -> tuple[str, ...]:

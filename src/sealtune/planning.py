@@ -6,150 +6,32 @@ Needs no root and changes nothing; `sealtune plan` ends here.
 import os
 import secrets
 import shlex
-import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sealtune.benchmarks import create_adapter, detect_all, parse_command
 from sealtune.benchmarks.base import Adapter, BenchmarkSpec
-from sealtune.benchmarks.measurement import Measurement
 from sealtune.catalogue import load_catalogue
-from sealtune.errors import BenchmarkMissingError, ConfigError
-from sealtune.machine import Facts, gather_facts
+from sealtune.contest import most_entrants
+from sealtune.errors import BenchmarkMissingError, ConfigError, TooLittleTimeError
+from sealtune.machine import Facts, find_services, gather_facts
+from sealtune.plan import START_UP_SECONDS, Plan
 from sealtune.request import MOST_SEED, Request
 from sealtune.space.available import Availability, available_knobs
-from sealtune.space.build import Built, build_space
+from sealtune.space.build import build_space
 from sealtune.space.config import TuningConfig
 from sealtune.space.imagined import imagined_knobs
-from sealtune.space.knobs import Setting
-from sealtune.strategist import Reading, classify, suggest
-from sealtune.tactician import TACTICIANS, PolicyOptions, Reward, RewardWeights
-from sealtune.verdict import DEFAULT_MARGINS, Clock, plan_clock
+from sealtune.store.experience import Experience
+from sealtune.strategist.embedded import devise
+from sealtune.strategist.memory import recall, remembered
+from sealtune.strategist.task import Strategy, Task
+from sealtune.tactician import TACTICIANS
+from sealtune.verdict import Clock, plan_clock
 
-START_UP_SECONDS = 20.0
-"""Loading torch, preparing the benchmark and tidying up, before anything is known of them [s]."""
+__all__ = ["Approve", "Plan", "Strategist", "default_workdir", "make_plan"]
 
 SETTLING_SECONDS = 0.5
-DEFAULT_MINUTES = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a session will do; shown to the person before anything is touched.
-
-    Attributes:
-        request: What was asked for.
-        reading: What the description was understood to mean; ``None`` for a config.
-        config: What is tuned.
-        facts: This machine.
-        built: The search space, each parameter with range, start and reason.
-        spec: The benchmark and its options.
-        adapter: The benchmark, not yet prepared.
-        clock: How the time is shared out.
-        seed: Seed of everything random.
-        workdir: Where the benchmark's files will lie.
-        notices: What the person should know before saying yes.
-    """
-
-    request: Request
-    reading: Reading | None
-    config: TuningConfig
-    facts: Facts
-    built: Built
-    spec: BenchmarkSpec
-    adapter: Adapter
-    clock: Clock
-    seed: int
-    workdir: Path
-    notices: tuple[str, ...]
-
-    @property
-    def simulated(self) -> bool:
-        """Whether nothing real will be touched."""
-        return self.request.dry_run
-
-    @property
-    def originals(self) -> dict[str, str]:
-        """Parameter name to the value the machine has now."""
-        return {item.name: item.available.present for item in self.built.plan}
-
-    @property
-    def run_seconds(self) -> float:
-        """Measured length of one run [s]."""
-        return self.request.run_seconds or self.adapter.default_seconds
-
-    @property
-    def total_seconds(self) -> float:
-        """The whole session at most, start-up included [s]."""
-        return self.clock.total_seconds + START_UP_SECONDS
-
-    @property
-    def minutes(self) -> float | None:
-        """Whole wall clock; ``None`` when only a number of trials was asked for."""
-        budget = self.config.budget
-        if self.request.minutes is not None or self.request.trials is not None:
-            return self.request.minutes
-        if budget.minutes is None and budget.trials is None:
-            return DEFAULT_MINUTES
-        return budget.minutes
-
-    @property
-    def trials(self) -> int | None:
-        """Most search trials that were asked for, by the command or the config."""
-        steps = self.config.training_config
-        asked = [self.request.trials or self.config.budget.trials]
-        if "total_timesteps" in steps.model_fields_set:
-            asked.append(steps.total_timesteps)
-        return min((count for count in asked if count is not None), default=None)
-
-    @property
-    def fresh(self) -> bool:
-        """Whether the benchmark must restart before each run for every value to take effect."""
-        return any(item.available.knob.effective != "now" for item in self.built.plan)
-
-    @property
-    def guard_margins(self) -> dict[str, float]:
-        """Guard metric to how much worse it may be, see `sealtune.verdict.guards`."""
-        if not self.config.guards:
-            return dict(DEFAULT_MARGINS)
-        margins = {}
-        for guard in self.config.guard_list:
-            if guard.metric == "errors":
-                margins["errors"] = 0.0
-            elif guard.metric == "pressure":
-                margins["memory_pressure"] = guard.margin_percent
-            else:
-                margins[guard.metric] = guard.margin_percent / 100
-        return {**DEFAULT_MARGINS, **margins}
-
-    def may_be_set(self, setting: Setting) -> bool:
-        """Return whether `setting`, on top of the present values, keeps every coupling."""
-        present = {item.name: item.present for item in self.built.plan}
-        whole: Setting = {**present, **setting}
-        return self.built.space.repair(whole) == whole
-
-    @property
-    def policy_options(self) -> PolicyOptions | None:
-        """How PPO learns, ``None`` for our own values; the config may set some of them."""
-        training = self.config.training_config
-        wanted = {"n_steps", "learning_rate", "n_epochs", "clip_range"}
-        given = {name: getattr(training, name) for name in wanted & training.model_fields_set}
-        given = {name: value for name, value in given.items() if value is not None}
-        if not given:
-            return None
-        return replace(PolicyOptions(model=self.request.tactician == "ppo"), **given)
-
-    def reward_for(self, baselines: Sequence[Measurement]) -> Reward:
-        """Return the reward against `baselines`, good runs of the originals."""
-        weights = self.config.reward
-        middle = statistics.median(run.value for run in baselines if run.value is not None)
-        return Reward(
-            replace(baselines[-1], value=middle),
-            RewardWeights(weights.performance, weights.stability),
-            weights.stability_metric,
-            weights.scale,
-        )
 
 
 def default_workdir() -> Path:
@@ -169,13 +51,30 @@ def nobody_to_ask(_spec: BenchmarkSpec) -> bool:
     return False
 
 
-def make_plan(request: Request, approve: Approve = nobody_to_ask) -> Plan:
+Strategist = Callable[[Task], tuple[Strategy, ...]]
+"""Answers a task with one strategy, or with several that are to be compared."""
+
+
+def embedded_strategist(task: Task) -> tuple[Strategy, ...]:
+    """Answer without a model and without a network."""
+    return (devise(task, services=find_services(private=(default_workdir(),))),)
+
+
+def make_plan(
+    request: Request,
+    approve: Approve = nobody_to_ask,
+    *,
+    strategist: Strategist = embedded_strategist,
+    experiences: Sequence[Experience] = (),
+) -> Plan:
     """Decide everything that a session will do; touches nothing.
 
     Args:
         request: What was asked for.
         approve: Asked about a command that is not the catalogue's; without a yes the person's
             own server is left alone and a private one is measured.
+        strategist: Makes the config of a description.
+        experiences: What earlier sessions were worth, newest first.
 
     Raises:
         UnclearWorkloadError: The description is not understood; the message asks back.
@@ -187,31 +86,93 @@ def make_plan(request: Request, approve: Approve = nobody_to_ask) -> Plan:
     request.check()
     if request.tactician not in TACTICIANS:
         raise ConfigError(f"--tactician {request.tactician}: allowed: {', '.join(TACTICIANS)}")
-    workdir = request.workdir or default_workdir()
-    facts = gather_facts(workdir)
-    availability = _availability(facts, request)
-    seed = _seed(request)
-    reading, config = _config(request, facts, availability, seed)
-    built = build_space(config, availability, no_prior=not request.use_prior)
+    task = task_of(request, experiences)
+    first, *others = _strategies(request, task, strategist)
+    plan = _plan(request, first, task, approve)
+    rivals = tuple(_rival(plan, strategy, task.availability) for strategy in others)
+    if not rivals:
+        return plan
+    possible = most_entrants(plan.clock.search_trials)
+    if len(rivals) + 1 > possible:
+        raise TooLittleTimeError(
+            f"--strategies {len(rivals) + 1}: {plan.clock.search_trials} trials can compare "
+            f"{possible} at most",
+            fix="Give it more --minutes, or compare fewer.",
+        )
+    return replace(plan, rivals=rivals)
+
+
+def task_of(request: Request, experiences: Sequence[Experience] = ()) -> Task:
+    """Return what a strategist would be asked on this machine; touches nothing."""
+    facts = gather_facts(request.workdir or default_workdir())
+    return Task(
+        request.description,
+        facts,
+        _availability(facts, request),
+        installed=tuple(name for name, found in detect_all().items() if found.installed),
+        experiences=tuple(experiences) if request.use_memory and request.use_prior else (),
+        benchmark=request.benchmark,
+        only=request.only,
+        exclude=request.exclude,
+        no_prior=not request.use_prior,
+        minutes=request.minutes,
+        trials=request.trials,
+        seed=_seed(request),
+    )
+
+
+def _plan(request: Request, strategy: Strategy, task: Task, approve: Approve) -> Plan:
+    config = strategy.config
+    built = build_space(config, task.availability, no_prior=not request.use_prior)
     spec = _allowed(_spec(config), request, approve)
     metric = None if config.reward_metric in ("throughput", "score") else config.reward_metric
     adapter = create_adapter(spec, metric=metric)
     if not request.dry_run:
         _require_installed(adapter)
+    told = (*strategy.notices, *config.notices, *spec.notices, *built.notices)
     draft = Plan(
         request,
-        reading,
+        strategy.reading,
         config,
-        facts,
+        task.facts,
         built,
         spec,
         adapter,
         clock=plan_clock(None, None, 1, 0, 1),
-        seed=seed,
-        workdir=workdir,
-        notices=tuple(dict.fromkeys((*config.notices, *spec.notices, *built.notices))),
+        seed=task.seed,
+        workdir=request.workdir or default_workdir(),
+        notices=tuple(dict.fromkeys(told)),
     )
     return replace(draft, clock=_clock(draft))
+
+
+def _rival(plan: Plan, strategy: Strategy, availability: Availability) -> Plan:
+    """Return the plan of another strategy, measured as `plan` is: else nothing is compared."""
+    config = strategy.config.model_copy(
+        update={
+            name: getattr(plan.config, name)
+            for name in ("benchmark_command", "benchmark_output", "reward_metric", "guards")
+        }
+    )
+    built = build_space(config, availability, no_prior=not plan.request.use_prior)
+    told = (*strategy.notices, *config.notices, *built.notices)
+    return replace(plan, config=config, built=built, notices=tuple(dict.fromkeys(told)))
+
+
+def _strategies(request: Request, task: Task, strategist: Strategist) -> tuple[Strategy, ...]:
+    """Return the strategies to compare, the first one leading."""
+    if request.config is not None:
+        return tuple(Strategy(config, None) for config in (request.config, *request.rivals))
+    if request.benchmark == "custom":
+        raise ConfigError(
+            "--benchmark custom needs the command itself: --benchmark './measure.sh --fast', or "
+            "benchmark_command in a config"
+        )
+    first, *others = strategist(task)
+    if task.experiences:
+        config = remembered(first.config, recall(task), task.availability)
+        first = replace(first, config=config)
+    return (first, *others)
 
 
 def _availability(facts: Facts, request: Request) -> Availability:
@@ -228,33 +189,6 @@ def _seed(request: Request) -> int:
         if seed is not None:
             return seed
     return secrets.randbelow(MOST_SEED)
-
-
-def _config(
-    request: Request, facts: Facts, availability: Availability, seed: int
-) -> tuple[Reading | None, TuningConfig]:
-    if request.config is not None:
-        return None, request.config
-    if request.benchmark == "custom":
-        raise ConfigError(
-            "--benchmark custom needs the command itself: --benchmark './measure.sh --fast', or "
-            "benchmark_command in a config"
-        )
-    installed = tuple(name for name, found in detect_all().items() if found.installed)
-    config = suggest(
-        request.description,
-        facts,
-        availability,
-        installed=installed,
-        benchmark=request.benchmark,
-        only=request.only,
-        exclude=request.exclude,
-        no_prior=not request.use_prior,
-        minutes=request.minutes,
-        trials=request.trials,
-        seed=seed,
-    )
-    return classify(request.description), config
 
 
 def _spec(config: TuningConfig) -> BenchmarkSpec:

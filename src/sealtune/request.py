@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sealtune.errors import InputError
-from sealtune.space.config import TuningConfig
+from sealtune.space.config import TuningConfig, load_config
 
 MOST_MINUTES = 10_080
 MOST_TRIALS = 10_000
 SHORTEST_RUN, LONGEST_RUN = 1, 600
 MOST_SEED = 2**31
+MOST_STRATEGIES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,16 @@ class Request:
     Attributes:
         description: The workload in plain English; unused with `config`.
         config: A ready config, in place of a description.
+        rivals: Further configs to compare with `config`; the best of them is tuned further.
         minutes: Whole wall clock after set-up; 20 when neither this nor `trials` is given.
         trials: Search trials; beside `minutes` the smaller one wins.
         benchmark: Adapter name, such as ``redis``, in place of the strategist's choice.
         tactician: One of `sealtune.tactician.TACTICIANS`.
         only: Tune these parameters and no others.
         exclude: Leave these parameters alone.
+        models: Strategists to ask, ``provider:model`` or ``embedded``, as the person named them.
+        strategies: How many strategies to compare.
+        use_memory: Start from what earlier sessions found on like machines.
         use_prior: Start from expert values and narrowed ranges; else present values, safe ranges.
         seed: Makes every choice reproducible; drawn when ``None``.
         dry_run: A simulated machine and benchmark; touches nothing.
@@ -38,12 +43,16 @@ class Request:
 
     description: str = ""
     config: TuningConfig | None = None
+    rivals: tuple[TuningConfig, ...] = ()
     minutes: float | None = None
     trials: int | None = None
     benchmark: str | None = None
     tactician: str = "ppo"
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    strategies: int = 1
+    use_memory: bool = True
     use_prior: bool = True
     seed: int | None = None
     dry_run: bool = False
@@ -53,15 +62,16 @@ class Request:
     command: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the request as plain values, the config left out (it is stored by itself)."""
-        fields = asdict(replace(self, config=None))
+        """Return the request as plain values, the configs left out (the plan stores its own)."""
+        fields = asdict(replace(self, config=None, rivals=()))
         return {**fields, "workdir": str(self.workdir) if self.workdir else None}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Request":
         """Return the request that `as_dict` gave."""
         known = {name: fields[name] for name in cls.__slots__ if name in fields}
-        for name in ("only", "exclude"):
+        known["rivals"] = tuple(load_config(dict(rival)) for rival in known.get("rivals") or ())
+        for name in ("only", "exclude", "models"):
             known[name] = tuple(known.get(name) or ())
         known["workdir"] = Path(known["workdir"]) if known.get("workdir") else None
         return cls(**known)
@@ -76,6 +86,8 @@ class Request:
             raise InputError(f"--minutes {self.minutes:g}: allowed: above 0, up to {MOST_MINUTES}")
         if self.trials is not None and not 1 <= self.trials <= MOST_TRIALS:
             raise InputError(f"--trials {self.trials}: allowed: 1 to {MOST_TRIALS}")
+        if not 1 <= self.strategies <= MOST_STRATEGIES:
+            raise InputError(f"--strategies {self.strategies}: allowed: 1 to {MOST_STRATEGIES}")
         seconds = self.run_seconds
         if seconds is not None and not SHORTEST_RUN <= seconds <= LONGEST_RUN:
             allowed = f"{SHORTEST_RUN} to {LONGEST_RUN}"

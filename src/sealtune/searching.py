@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from sealtune.benchmarks.measurement import Direction, Measurement
 from sealtune.ledger import Ledger
-from sealtune.planning import Plan
+from sealtune.plan import Plan
 from sealtune.space.knobs import Setting
 from sealtune.store.base import Phase
 from sealtune.tactician import Reward, SearchResult, StopSearch, TrialRecord
@@ -122,6 +122,10 @@ class SearchRuns:
             ratio=trial.relative,
             score=trial.score,
         )
+
+    def since(self, index: int) -> tuple[TrialRecord, ...]:
+        """Return the trials recorded here from number `index` of the search on."""
+        return tuple(trial for trial in self.trials if trial.index >= index)
 
     def rescored(self, result: SearchResult) -> SearchResult:
         """Return `result` with each trial against the baseline between its two neighbours.

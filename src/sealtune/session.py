@@ -14,21 +14,16 @@ from sealtune.errors import (
     SealtuneError,
     TooLittleTimeError,
 )
+from sealtune.learning import experiences_of
 from sealtune.ledger import Ledger
-from sealtune.planning import Plan
+from sealtune.plan import Plan
 from sealtune.report.conclude import Found, conclude, differing
 from sealtune.report.events import Finished, Notify
 from sealtune.report.result import Result
-from sealtune.searching import Runs, SearchRuns
+from sealtune.searching import Runs
+from sealtune.seeking import SearchStage
 from sealtune.store import NewSession, Store
-from sealtune.tactician import (
-    Budget,
-    Sampler,
-    SearchResult,
-    TrialRecord,
-    prepare_tactician,
-    search,
-)
+from sealtune.tactician import TrialRecord
 from sealtune.verdict import (
     Clock,
     Pair,
@@ -86,6 +81,8 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     unfinished = found.interrupted and result.verdict == "interrupted"
     try:
         store.finish(session, "interrupted" if unfinished else "finished", result.as_dict())
+        for experience in experiences_of(plan, found, result, store.trials(session)):
+            store.add_experience(experience)
     except KeepingError as error:
         result = replace(result, notes=(*result.notes, f"not stored: {error}"))
     ledger.tell(Finished(result))
@@ -97,7 +94,7 @@ def _all_stages(
 ) -> None:
     """Fill `found` stage by stage, so that an interruption keeps what is known until then."""
     ledger.phase("prepare", "loading the tactician and preparing the benchmark")
-    sampler = _tactician(plan, ledger, resumed=len(history))
+    stage = SearchStage(plan, ledger, history)
     with _machine(plan, ledger, found) as machine:
         sentinels = Sentinels(plan.adapter.direction)
         runs = Runs(plan, ledger, machine, sentinels)
@@ -107,26 +104,11 @@ def _all_stages(
         for advice in found.noise.advice:
             ledger.note(advice)
         found.clock = _share_out(plan, ledger, runs.baselines)
-        _search(found, runs, sampler, history)
+        stage.search(found, runs)
         if _screen(found, runs):
             _confirm(found, runs)
         if found.confirmation is not None and found.confirmation.outcome == "improved":
             _minimise(found, runs)
-
-
-def _tactician(plan: Plan, ledger: Ledger, *, resumed: int) -> Sampler:
-    """Build it before anything is measured: loading torch takes seconds of CPU."""
-    began = time.monotonic()
-    sampler = prepare_tactician(
-        plan.request.tactician,
-        plan.built.space,
-        plan.clock.search_trials,
-        prior=plan.built.space.start,
-        seed=plan.seed + resumed,  # the same one would propose the finished trials again
-        options=plan.policy_options,
-    )
-    ledger.start_up_seconds += time.monotonic() - began
-    return sampler
 
 
 @contextlib.contextmanager
@@ -161,36 +143,6 @@ def _share_out(plan: Plan, ledger: Ledger, baselines: list[Measurement]) -> Cloc
         if ledger.remaining < least:
             raise
         return clock
-
-
-def _search(found: Found, runs: Runs, sampler: Sampler, history: tuple[TrialRecord, ...]) -> None:
-    plan, ledger, clock = runs.plan, runs.ledger, found.the_clock
-    phase = clock.phase("search")
-    ledger.phase("search", "searching", phase.seconds, clock.search_trials)
-    reserved = clock.reserved_seconds + clock.phase("screening").seconds
-    reward = plan.reward_for(runs.baselines)
-    found.baseline_reward = reward(reward.reference) or 0.0
-    searching = SearchRuns(runs, reward, ledger.deadline - reserved)
-    start = plan.built.space.start
-    try:
-        result = search(
-            plan.built.space,
-            searching.measure,
-            Budget(max(clock.search_trials, len(history) + 1)),
-            tactician=sampler,
-            prior=start,
-            seed=plan.seed,
-            reward=searching,
-            on_trial=searching.keep,
-            history=history,
-        )
-    except BaseException:  # what was learnt until now is part of the result
-        trials = (*history, *searching.trials)
-        found.search = SearchResult(plan.built.space, trials, start, "stopped")
-        raise
-    found.search = searching.rescored(result)
-    if result.ended == "failures":
-        ledger.note("More than 3 trials failed in a row: the search ended with what is known.")
 
 
 def _screen(found: Found, runs: Runs) -> bool:
@@ -269,12 +221,13 @@ def _suspects(found: Found, runs: Runs) -> tuple[str, ...]:
 
 def _new_session(plan: Plan) -> NewSession:
     request = plan.request
+    rivals = [rival.config.model_dump(mode="json", exclude_none=True) for rival in plan.rivals]
     return NewSession(
         workload=plan.config.workload_name,
         description=request.description,
         config=plan.config.model_dump(mode="json", exclude_none=True),
         facts=plan.facts.as_dict(),
-        arguments=request.as_dict(),
+        arguments={**request.as_dict(), "rivals": rivals},
         benchmark={"name": plan.spec.name, "options": dict(plan.spec.options)},
         seed=plan.seed,
         simulated=plan.simulated,

@@ -12,8 +12,9 @@ from sealtune.benchmarks.measurement import Measurement
 from sealtune.errors import MachineBusyError
 from sealtune.guard import Guard, RestoreReport
 from sealtune.ledger import Ledger
-from sealtune.planning import Plan
+from sealtune.plan import Plan
 from sealtune.space.knobs import Setting, Value
+from sealtune.space.space import union
 from sealtune.tactician import SimulatedMachine
 from sealtune.trial import MachineTrial
 
@@ -111,10 +112,11 @@ def _tell_recovered(report: RestoreReport, ledger: Ledger) -> None:
 @contextlib.contextmanager
 def simulated_machine(plan: Plan, clock: SimulatedClock) -> Iterator[Machine]:
     """Simulate machine and benchmark; time is simulated too."""
+    plans = (plan, *plan.rivals)
     simulated = SimulatedMachine(
-        plan.built.space,
+        union([one.built.space for one in plans]),
         seed=plan.seed,
-        originals={item.name: item.present for item in plan.built.plan},
+        originals={item.name: item.present for one in plans for item in one.built.plan},
         direction=plan.adapter.direction,
     )
     now: Setting = {}

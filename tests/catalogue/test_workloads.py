@@ -5,7 +5,12 @@ import re
 import pytest
 
 from sealtune.catalogue import load_catalogue
-from sealtune.catalogue.workloads import load_workloads, parse_workloads
+from sealtune.catalogue.workloads import (
+    Adjustment,
+    ExpertKnob,
+    load_workloads,
+    parse_workloads,
+)
 from sealtune.errors import ConfigError
 
 NAMES = {
@@ -98,3 +103,70 @@ def test_unknown_names_list_what_there_is():
         load_workloads().get("fnord")
     with pytest.raises(ConfigError, match=r"allowed: .*single_client"):
         load_workloads().trait("fnord")
+
+
+def test_the_gazetteer_is_large_and_settles_the_matter():
+    """At least 300 names, at least 50 a class, and none that speaks for two classes."""
+    names = [name for workload in load_workloads().classes for name in workload.products]
+
+    assert len(names) >= 300
+    assert all(len(workload.products) >= 50 for workload in load_workloads().classes)
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("workload", load_workloads().classes, ids=lambda w: w.name)
+def test_a_name_of_the_gazetteer_can_be_found_in_a_description(workload):
+    """Every name is written as descriptions are compared: lower case, single spaces."""
+    for name in workload.products:
+        assert re.fullmatch(r"[a-z0-9]+\+*( [a-z0-9]+\+*)*", name), name
+
+
+@pytest.mark.parametrize("trait", load_workloads().traits, ids=lambda t: t.name)
+def test_every_trait_changes_parameters_with_a_reason(trait):
+    """A trait moves parameters to the front and changes ranges or starts, each with a reason."""
+    assert trait.prefer
+    assert trait.adjust
+    for change in trait.adjust:
+        assert change.why.endswith(".")
+        assert not (change.low is change.high is change.start is None)
+        assert any(change.holds_for(workload) for workload in load_workloads().classes)
+
+
+def test_a_change_is_laid_over_what_the_class_says():
+    """What a trait does not mention stays as the class has it."""
+    known = ExpertKnob("vm.swappiness", low=1, high=60, start=10, confidence="high", why="Old.")
+    change = Adjustment("vm.swappiness", "New.", start=5)
+
+    assert ExpertKnob("vm.swappiness", 1, 60, 5, "high", "New.") == change.over(known)
+    assert ExpertKnob("vm.swappiness", start=5, why="New.") == change.over(None)
+
+
+TRAIT = """
+[[trait]]
+name = "b"
+title = "t"
+patterns = ["x"]
+why = "w"
+adjust = [{ knob = "vm.swappiness", low = 5, start = 20, why = "Because." }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("start = 20", "start = 70", "b of a.*from 70"),
+        ("low = 5", "low = 61", "b of a"),
+        ("vm.swappiness", "vm.nothing", "vm.nothing is not in the catalogue"),
+        (', why = "Because."', "", "why is missing"),
+        ("low = 5", "fnord = 5", "fnord is unknown"),
+        ("low = 5", 'low = 5, classes = ["odd"]', "odd"),
+        ('patterns = ["x"]', 'patterns = ["("]', "pattern"),
+        ('why = "w"', 'why = "w"\navoid = ["vm.nothing"]', "vm.nothing is not in the catalogue"),
+        ('why = "w"', 'why = "w"\nspeaks_for = "odd"', "odd"),
+    ],
+)
+def test_a_wrong_trait_is_refused_by_name(old, new, told):
+    """A change that leaves the safe range on top of a class is refused, with both named."""
+    assert 20 == parse_workloads(GOOD + TRAIT).traits[0].adjust[0].start
+    with pytest.raises(ConfigError, match=told):
+        parse_workloads(GOOD + TRAIT.replace(old, new, 1))

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from sealtune.errors import KeepingError, SessionNotFoundError
-from sealtune.store import NewSession, TrialRow
+from sealtune.store import Experience, NewSession, TrialRow
 
 MEASUREMENT = {
     "value": 812.5,
@@ -50,6 +50,32 @@ def new_session(**changed):
 
 def trial(index=0, phase="search", value=1.0, setting=None):
     return TrialRow(phase, index, setting or {"vm.swappiness": 10}, value=value)
+
+
+def experience(**changed):
+    return dataclasses.replace(
+        Experience(
+            id="20261122-0100-a7",
+            session="20261122-0100-a7",
+            when=1.5e9,
+            description="a low-latency redis cache",
+            workload_class="memory_cache",
+            traits=("single_client",),
+            facts={"kernel": "6.1.0", "cpus": 4, "virtualisation": None},
+            baseline={"metric": "requests_per_second", "value": 900.5},
+            originals={"vm.swappiness": "60"},
+            config={"action_space": [{"param": "vm.swappiness", "min": 1, "max": 100}]},
+            strategist="embedded",
+            verdict="improved",
+            reward=0.25,
+            evidence="confirmed",
+            gain={"estimate": 1.28, "ci_low": 1.2, "ci_high": 1.4, "pairs": 12},
+            setting={"vm.swappiness": 10, "transparent_hugepage/enabled": "never"},
+            effects={"vm.swappiness": {"kept": True, "effect": "x1.28 [1.20, 1.40]"}},
+            failed=({"vm.swappiness": 150},),
+        ),
+        **changed,
+    )
 
 
 def in_child(work):
@@ -300,3 +326,100 @@ class StoreContract:
         with pytest.raises(KeepingError, match="is finished"):
             store.resume(session)
         assert [] == list(store.resumable())
+
+    def test_an_experience_comes_back_with_every_field(self, open_store, store):
+        """
+        Another reader sees what was learnt unchanged, types included; a gain may be missing.
+        """
+        whole, bare = experience(), experience(id="bare", gain=None, setting={}, failed=())
+        store.add_experience(whole)
+        store.add_experience(bare)
+
+        assert [bare, whole] == list(open_store().experiences())
+        assert whole == store.experience(whole.id)
+
+    def test_an_experience_never_changes(self, store):
+        """
+        Adding one of the same id raises and keeps the first.
+        """
+        store.add_experience(experience(reward=0.25))
+
+        with pytest.raises(KeepingError, match="already stored"):
+            store.add_experience(experience(reward=0.5))
+
+        assert [0.25] == [one.reward for one in store.experiences()]
+
+    def test_the_newest_experiences_come_first_and_the_simulated_apart(self, store):
+        """
+        In reverse order of adding, up to the limit; what was simulated only when asked for.
+        """
+        for number in range(5):
+            store.add_experience(experience(id=f"real-{number}"))
+            store.add_experience(experience(id=f"dry-{number}", simulated=True))
+
+        assert ["real-4", "real-3"] == [one.id for one in store.experiences(limit=2)]
+        assert ["dry-4"] == [one.id for one in store.experiences(1, simulated=True)]
+        assert 5 == len(store.experiences())
+
+    def test_experiences_can_be_forgotten_and_trials_cannot(self, store):
+        """
+        By id, by unique prefix, or all; the session and its trials stay as they were.
+        """
+        session = store.begin(new_session())
+        store.add_trial(session, trial())
+        for name in ("alpha", "beta", "gamma", "delta"):
+            store.add_experience(experience(id=name, session=session))
+
+        assert 2 == store.forget(["beta", "gam"])
+        assert ["delta", "alpha"] == [one.id for one in store.experiences()]
+        assert 2 == store.forget(None)
+        assert () == tuple(store.experiences())
+        assert 1 == len(store.trials(session))
+
+    def test_an_id_beats_the_ids_that_begin_with_it(self, store):
+        """
+        The strategies of one contest share a beginning; the plain id names the winner's.
+        """
+        for name in ("a7", "a7.2", "a7.3"):
+            store.add_experience(experience(id=name))
+
+        assert "a7" == store.experience("a7").id
+        assert 1 == store.forget(["a7"])
+        assert ["a7.3", "a7.2"] == [one.id for one in store.experiences()]
+
+    @pytest.mark.parametrize("wanted", ["a", "nothing", ""])
+    def test_forgetting_what_is_not_clear_forgets_nothing(self, store, wanted):
+        """
+        An ambiguous or unknown id among several is an error that names what there is.
+        """
+        for name in ("a7.2", "a7.3"):
+            store.add_experience(experience(id=name))
+
+        with pytest.raises(SessionNotFoundError, match=r"a7\.3") as caught:
+            store.forget(["a7.2", wanted])
+
+        assert "memory list" in caught.value.fix
+        assert 2 == len(store.experiences())
+
+    def test_a_killed_writer_loses_no_experience(self, open_store):
+        """
+        An experience is durable when `add_experience` returns.
+        """
+
+        def write(pipe):
+            store = open_store()
+            for number in range(10_000):
+                store.add_experience(experience(id=str(number)))
+                os.write(pipe, b"%d\n" % number)
+
+        pid, pipe = in_child(write)
+        with os.fdopen(pipe, "rb") as lines:
+            for _ in range(5):
+                lines.readline()
+            os.kill(pid, signal.SIGKILL)
+            told = 5 + len(lines.read().splitlines())
+        os.waitpid(pid, 0)
+
+        store = open_store()
+        assert len(store.experiences(limit=100_000)) - told in (0, 1)
+        store.close()

@@ -1,10 +1,11 @@
 import os
 import resource
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.contracts.store import StoreContract, in_child, new_session, trial
+from tests.contracts.store import StoreContract, experience, in_child, new_session, trial
 
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.errors import KeepingError
@@ -48,6 +49,18 @@ def test_the_database_itself_refuses_to_change_a_trial(path):
             connection.execute(statement)
 
 
+def test_the_database_itself_refuses_to_change_an_experience(path):
+    """
+    What was learnt may be forgotten, never rewritten.
+    """
+    with SqliteStore(path) as store:
+        store.add_experience(experience())
+    connection = sqlite3.connect(path)
+
+    with pytest.raises(sqlite3.IntegrityError, match="never changes"):
+        connection.execute("UPDATE experience SET reward = 9")
+
+
 def test_a_newer_schema_is_left_alone(path):
     """
     A file of a newer sealtune is an error that names both versions, and is not touched.
@@ -58,9 +71,58 @@ def test_a_newer_schema_is_left_alone(path):
     connection.close()
     before = path.read_bytes()
 
-    with pytest.raises(KeepingError, match="schema 99, this sealtune knows up to 1"):
+    with pytest.raises(KeepingError, match="schema 99, this sealtune knows up to 2"):
         SqliteStore(path)
     assert before == path.read_bytes()
+
+
+def test_a_file_of_the_first_schema_is_taken_along(path):
+    """
+    A file written by the first release opens, keeps session and trials, and takes experiences.
+    """
+    path.parent.mkdir()
+    shutil.copy(Path(__file__).with_name("schema_1.db"), path)
+
+    with SqliteStore(path) as store:
+        old = store.session()
+        trials = store.trials(old.id)
+        store.add_experience(experience(session=old.id))
+
+    assert ("a write-heavy PostgreSQL database", "finished", 7) == (
+        old.description,
+        old.status,
+        old.seed,
+    )
+    assert [(100.0, (99.0, 101.0)), (120.0, (119.0, 121.0))] == [
+        (row.value, row.intervals) for row in trials
+    ]
+    with SqliteStore(path) as again:
+        assert [old.id] == [one.session for one in again.experiences()]
+        assert [old.id] == [row.id for row in again.sessions()]
+
+
+def test_two_processes_may_take_an_old_file_along_at_once(path):
+    """
+    Whichever comes second finds the tables and goes on.
+    """
+    path.parent.mkdir()
+    shutil.copy(Path(__file__).with_name("schema_1.db"), path)
+
+    def migrate(pipe):
+        with SqliteStore(path) as store:
+            store.add_experience(experience(id=f"from {os.getpid()}"))
+        os.write(pipe, b"done")
+
+    children = [in_child(migrate) for _ in range(4)]
+    answers = []
+    for pid, pipe in children:
+        with os.fdopen(pipe) as report:
+            answers.append(report.read())
+        os.waitpid(pid, 0)
+
+    assert ["done"] * 4 == answers
+    with SqliteStore(path) as store:
+        assert 4 == len(store.experiences())
 
 
 @pytest.mark.parametrize("damage", [b"this is no database at all" * 50, None])

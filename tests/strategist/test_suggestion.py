@@ -10,6 +10,9 @@ from sealtune.space.build import build_space
 from sealtune.space.config import load_config
 from sealtune.strategist import load_choice, suggest
 from sealtune.strategist.load_choice import choose_load
+from sealtune.strategist.reading import Reading
+from sealtune.strategist.suggestion import compose
+from sealtune.strategist.task import Task
 
 TOOLS = ("pgbench", "sysbench", "redis", "ab", "sqlite")
 CLASSES = load_workloads().classes
@@ -18,6 +21,10 @@ TRAITS = [trait.name for trait in load_workloads().traits]
 
 def names(config):
     return [item.param for item in config.action_space]
+
+
+def reading(name, *traits):
+    return Reading(name, traits, 1.0, (), ())
 
 
 @pytest.mark.parametrize("no_prior", [False, True])
@@ -93,6 +100,15 @@ def test_a_benchmark_that_is_insisted_on_must_be_there(facts, availability):
         suggest("redis", facts, availability, installed=TOOLS, benchmark="fnord")
 
 
+def test_a_benchmark_without_a_command_of_its_own_needs_the_whole_one(
+    facts, availability, monkeypatch
+):
+    """A benchmark that no class names is not guessed at: its whole command is asked for."""
+    monkeypatch.setattr(load_choice, "adapter_names", lambda: ("fnord", "custom"))
+    with pytest.raises(ConfigError, match="fnord has no command of its own here"):
+        suggest("redis", facts, availability, installed=["fnord"], benchmark="fnord")
+
+
 def test_only_may_add_what_the_class_does_not_list(facts, availability):
     """`only` gives exactly these parameters, by any spelling, listed by the class or not."""
     config = suggest(
@@ -144,3 +160,123 @@ def test_limits_and_seed_reach_the_config(facts, availability):
     assert (6, 10) == (config.budget.minutes, config.budget.trials)
     assert 7 == config.training_config.seed
     assert config.training_config.n_steps <= 5
+
+
+@pytest.mark.parametrize("trait", TRAITS)
+def test_every_trait_changes_ranges_or_starts_and_says_why(trait, facts, availability):
+    """Some class differs in a range or start under the trait, and each change has its reason."""
+    task = Task("a sentence", facts, availability, installed=TOOLS)
+    rule = load_workloads().trait(trait)
+    changed = []
+    for workload in CLASSES:
+        plain = compose(task, reading(workload.name))
+        under = compose(task, reading(workload.name, trait))
+        before = {item.param: (item.min, item.max, item.start) for item in plain.action_space}
+        told = next(text for text in under.notices if text.startswith(rule.title))
+        for item in under.action_space:
+            if before.get(item.param, item) != (item.min, item.max, item.start):
+                changed.append(item.param)
+                set_for_it = any(item.why == change.why for change in rule.adjust)
+                assert set_for_it == (item.param in told)
+                assert set_for_it or item.param not in before
+        assert 6 <= len(under.action_space) <= 8
+
+    assert changed
+
+
+@pytest.mark.parametrize(
+    ("trait", "workload", "first", "last"),
+    [
+        ("write_heavy", "oltp_database", "vm.dirty_background_ratio", None),
+        ("read_only", "oltp_database", "block/sda/read_ahead_kb", "vm.dirty_ratio"),
+        ("many_connections", "memory_cache", "net.core.somaxconn", None),
+        ("single_client", "web_server", "haltpoll/guest_halt_poll_ns", "net.core.somaxconn"),
+        ("large_files", "file_server", "block/sda/read_ahead_kb", None),
+        ("small_files", "file_server", "vm.vfs_cache_pressure", None),
+        ("long_distance", "web_server", "net.ipv4.tcp_congestion_control", None),
+        ("memory_tight", "mixed_host", "vm.swappiness", None),
+        ("latency_over_throughput", "oltp_database", "haltpoll/guest_halt_poll_ns", None),
+    ],
+)
+def test_a_trait_orders_the_parameters(trait, workload, first, last, facts, availability):
+    """What a trait is about comes first, also where the class does not list it; the rest goes."""
+    task = Task("a sentence", facts, availability, installed=TOOLS)
+    config = compose(task, reading(workload, trait))
+
+    assert first == names(config)[0]
+    assert last not in names(config)
+
+
+def test_a_trait_brings_parameters_that_the_class_does_not_list(facts, availability):
+    """What only a trait names is in the plan, with the trait's reason."""
+    task = Task("a sentence", facts, availability, installed=TOOLS)
+    config = compose(task, reading("file_server", "long_distance"))
+    brought = {item.param: item for item in config.action_space}[
+        "net.ipv4.tcp_slow_start_after_idle"
+    ]
+
+    assert 0 == brought.start
+    assert "long path" in brought.why
+
+
+def test_of_two_traits_the_first_decides_about_a_parameter(facts, availability):
+    """Traits that want different ranges of one parameter do not mix them."""
+    task = Task("a sentence", facts, availability, installed=TOOLS)
+    alone = compose(task, reading("oltp_database", "write_heavy"))
+    both = compose(task, reading("oltp_database", "write_heavy", "memory_tight"))
+    ratio = [
+        next(item for item in config.action_space if item.param == "vm.dirty_ratio")
+        for config in (alone, both)
+    ]
+
+    assert ratio[0] == ratio[1]
+
+
+def test_traits_reach_guards_and_reward(facts, availability):
+    """Short memory guards pressure and rewards by it; latency guards the 99th percentile."""
+    task = Task("a sentence", facts, availability, installed=TOOLS)
+    tight = compose(task, reading("cpu_batch", "memory_tight", "latency_over_throughput"))
+    plain = compose(task, reading("cpu_batch"))
+
+    assert {"errors", "pressure", "p99"} == {guard.metric for guard in tight.guard_list}
+    assert "pressure" == tight.reward.stability_metric
+    assert "repeatability" == plain.reward.stability_metric
+
+
+def test_the_better_known_half_is_searched_first(facts, availability):
+    """The curriculum holds every parameter once, those of high or medium confidence first."""
+    config = suggest("redis", facts, availability, installed=TOOLS)
+    confidence = {item.param: item.confidence for item in config.action_space}
+    first, second = config.curriculum
+
+    assert sorted(names(config)) == sorted((*first, *second))
+    assert {"high", "medium"} >= {confidence[name] for name in first}
+    assert {"low"} == {confidence[name] for name in second}
+
+
+@pytest.mark.parametrize(
+    "options", [{"only": ["vm.swappiness", "read_ahead_kb"]}, {"no_prior": True}]
+)
+def test_few_or_equal_parameters_need_no_curriculum(options, facts, availability):
+    """With up to four parameters, or without an opinion, everything is searched at once."""
+    assert () == suggest("redis", facts, availability, installed=TOOLS, **options).curriculum
+
+
+def test_the_config_says_who_wrote_it(facts, availability):
+    """A suggested config names the embedded strategist, and keeps that through JSON."""
+    config = suggest("redis", facts, availability, installed=TOOLS)
+
+    assert "embedded" == load_config(config.to_json()).strategist
+
+
+@pytest.mark.parametrize("workload", CLASSES, ids=lambda w: w.name)
+@pytest.mark.parametrize("trait", [None, *TRAITS])
+def test_every_class_with_every_trait_loads_and_builds(workload, trait, facts, availability):
+    """No combination of class and trait leaves the safe ranges or fails to build."""
+    task = Task("a sentence", facts, availability, installed=TOOLS)
+    traits = () if trait is None else (trait,)
+    config = load_config(compose(task, reading(workload.name, *traits)).to_json())
+    built = build_space(config, availability)
+
+    assert names(config) == [item.name for item in built.plan]
+    assert not any("narrowed" in notice for notice in config.notices)

@@ -9,122 +9,33 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib import resources
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from sealtune.catalogue.knob import Knob
 from sealtune.catalogue.loading import load_catalogue
+from sealtune.catalogue.workload import (
+    Adjustment,
+    BenchmarkChoice,
+    Confidence,
+    ExpertKnob,
+    Trait,
+    Workload,
+)
 from sealtune.errors import ConfigError
 
-Confidence = Literal["high", "medium", "low"]
+__all__ = [
+    "Adjustment",
+    "BenchmarkChoice",
+    "Confidence",
+    "ExpertKnob",
+    "Trait",
+    "Workload",
+    "Workloads",
+    "load_workloads",
+    "parse_workloads",
+]
 
 _FIX = "Correct workloads.toml in the catalogue package."
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkChoice:
-    """One benchmark that can stand for a workload.
-
-    Attributes:
-        tool: Adapter name: ``pgbench``, ``sysbench``, ``redis``, ``ab``, ``sqlite``.
-        command: Command with ``{clients}``, ``{threads}`` and ``{cpus}`` still in it.
-        metric: Name of the metric it yields.
-        when: Traits that must all have been read for it to be used.
-        note: What it does not measure of this workload, ``""`` if nothing to say.
-    """
-
-    tool: str
-    command: str
-    metric: str
-    when: tuple[str, ...] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ExpertKnob:
-    """What an expert would try with one parameter.
-
-    Attributes:
-        knob: Catalogue name, ``{dev}`` included.
-        low: Smallest value worth trying; the whole safe range when ``None``.
-        high: Largest value worth trying.
-        start: First value to try; the present one when ``None``.
-        confidence: How sure the expert is that this matters here.
-        why: The reason on this workload; ``""`` for the catalogue's own.
-    """
-
-    knob: str
-    low: int | None = None
-    high: int | None = None
-    start: int | str | None = None
-    confidence: Confidence = "low"
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """One kind of workload.
-
-    Attributes:
-        name: Class name, such as ``oltp_database``.
-        title: What it is called in a sentence.
-        description: What characterises it.
-        ask: A sentence a person could write to mean exactly this.
-        clients_per_cpu: Clients of the benchmark for each CPU; 0 for a single client.
-        reward_metric: Metric of the benchmark that fits best.
-        state: Machine metrics to observe.
-        guards: Measurements that must not get worse.
-        products: Names that settle the matter.
-        signs: Phrases that point to it.
-        hints: Words that only add up.
-        examples: Descriptions of it, compared by similarity.
-        benchmarks: In order of preference; the last one needs no package.
-        parameters: What to tune, most promising first.
-        reserve: What fills the gaps that a machine leaves.
-        quality: It says how something is served more than what; another class of equal standing
-            wins, for the quality is kept as a trait.
-    """
-
-    name: str
-    title: str
-    description: str
-    ask: str
-    clients_per_cpu: int
-    reward_metric: str
-    state: tuple[str, ...]
-    guards: tuple[str, ...]
-    products: tuple[str, ...]
-    signs: tuple[str, ...]
-    hints: tuple[str, ...]
-    examples: tuple[str, ...]
-    benchmarks: tuple[BenchmarkChoice, ...]
-    parameters: tuple[ExpertKnob, ...]
-    reserve: tuple[ExpertKnob, ...]
-    quality: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trait:
-    """Something a description says beside the kind of workload.
-
-    Attributes:
-        name: Such as ``single_client``.
-        title: What it is called in a sentence.
-        patterns: Regular expressions on the normalised description.
-        why: What it changes in the plan.
-        prefer: Parameters moved to the front.
-        clients: Fixed number of benchmark clients, ``None`` to leave it.
-        clients_per_cpu: Clients for each CPU, ``None`` to leave it.
-        speaks_for: Class that it makes a little more likely, if any.
-    """
-
-    name: str
-    title: str
-    patterns: tuple[str, ...]
-    why: str
-    prefer: tuple[str, ...] = ()
-    clients: int | None = None
-    clients_per_cpu: int | None = None
-    speaks_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +96,13 @@ def parse_workloads(text: str) -> Workloads:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"workloads: no valid TOML: {error}", fix=_FIX) from error
-    traits = tuple(_record(Trait, entry, "trait") for entry in document.get("trait", ()))
+    traits = tuple(_trait(entry) for entry in document.get("trait", ()))
     classes = tuple(_workload(entry) for entry in document.get("workload", ()))
     for trait in traits:
-        _check_trait(trait, {workload.name for workload in classes})
+        _check_trait(trait, classes)
     for workload in classes:
         _check_workload(workload, {trait.name for trait in traits})
-    names = [entry.name for entry in (*classes, *traits)]
+    names = [workload.name for workload in classes] + [trait.name for trait in traits]
     if not classes or len(set(names)) != len(names):
         raise ConfigError("workloads: need [[workload]] entries of distinct names", fix=_FIX)
     return Workloads(classes, traits)
@@ -209,6 +120,14 @@ def _workload(entry: Mapping[str, Any]) -> Workload:
     return workload
 
 
+def _trait(entry: Mapping[str, Any]) -> Trait:
+    nested = dict(entry)
+    where = f"{entry.get('name', 'trait')}.adjust"
+    nested["adjust"] = [_record(Adjustment, item, where) for item in entry.get("adjust", ())]
+    trait: Trait = _record(Trait, nested, str(entry.get("name", "trait")))
+    return trait
+
+
 def _record(kind: type[Any], entry: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401
     """Build a frozen record of `kind`; lists become tuples."""
     known = {field.name: field for field in fields(kind)}
@@ -222,16 +141,32 @@ def _record(kind: type[Any], entry: Mapping[str, Any], where: str) -> Any:  # no
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
 
 
-def _check_trait(trait: Trait, classes: set[str]) -> None:
-    if trait.speaks_for is not None and trait.speaks_for not in classes:
+def _check_trait(trait: Trait, classes: tuple[Workload, ...]) -> None:
+    names = {workload.name for workload in classes}
+    if trait.speaks_for is not None and trait.speaks_for not in names:
         raise ConfigError(f"{trait.name}: speaks_for {trait.speaks_for!r} is no class", fix=_FIX)
     for pattern in trait.patterns:
         try:
             re.compile(pattern)
         except re.error as error:
             raise ConfigError(f"{trait.name}: pattern {pattern!r}: {error}", fix=_FIX) from error
-    for name in trait.prefer:
+    changed = (adjustment.knob for adjustment in trait.adjust)
+    for name in (*trait.prefer, *trait.avoid, *changed):
         _known(name, trait.name)
+    for adjustment in trait.adjust:
+        if unknown := set(adjustment.classes) - names:
+            raise ConfigError(f"{trait.name}: adjust for unknown classes {unknown}", fix=_FIX)
+        for workload in classes:
+            if adjustment.holds_for(workload):
+                _check_adjustment(adjustment, trait, workload)
+
+
+def _check_adjustment(adjustment: Adjustment, trait: Trait, workload: Workload) -> None:
+    """Refuse a range that is wrong on top of what the class says."""
+    listed = {expert.knob: expert for expert in (*workload.parameters, *workload.reserve)}
+    where = f"{trait.name} of {workload.name}"
+    merged = adjustment.over(listed.get(adjustment.knob))
+    _check_expert(merged, _known(adjustment.knob, where), where)
 
 
 def _check_workload(workload: Workload, traits: set[str]) -> None:

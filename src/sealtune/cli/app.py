@@ -12,7 +12,7 @@ app = typer.Typer(
     name="sealtune",
     help="Tune this machine's kernel for a workload described in plain English. "
     "Every gain is measured and verified, everything is undone unless you keep it.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -22,14 +22,16 @@ app = typer.Typer(
 
 def run() -> int:
     """Parse the command line, run the command and return the exit code."""
-    from sealtune.cli import inspect, keep, tune
+    from sealtune.cli import inspect, keep, memory, talk, tune
 
+    talk.register(app)
     tune.register(app)
     app.command()(restore)
     keep.register(app)
+    memory.register(app)
     inspect.register(app)
     try:
-        if len(sys.argv) > 1 and not {"-h", "--help", "--version"} & set(sys.argv[1:]):
+        if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
             _undo_interrupted()
         code = app(standalone_mode=False)
     except SealtuneError as error:
@@ -91,12 +93,25 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     _version_flag: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Tune this machine's kernel for a workload described in plain English."""
+    if context.invoked_subcommand is None:
+        context.exit(_without_command(context))
+
+
+def _without_command(context: typer.Context) -> int:
+    """Open the conversation at a terminal; anywhere else show what there is."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from sealtune.cli.talk import chat
+
+        return chat()
+    print(context.get_help())
+    return 0
 
 
 def restore() -> None:

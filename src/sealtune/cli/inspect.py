@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def doctor() -> int:
     """Check this machine: kernel, root, pressure, disk, swap, benchmarks, and what to install."""
     from sealtune.benchmarks import detect_all
-    from sealtune.machine import busy_reasons, gather_facts
+    from sealtune.machine import busy_reasons, find_services, gather_facts
     from sealtune.planning import default_workdir
 
     facts = gather_facts(default_workdir())
@@ -29,6 +29,10 @@ def doctor() -> int:
     offered, left_out = _counts(facts)
     print(f"{'parameters':<14} {offered} can be tuned here, {left_out} cannot (sealtune knobs)")
     print(f"{'journal':<14} {_journal()}")
+    print(f"{'strategist':<14} {_strategist()}")
+    for service in find_services():
+        if service.state != "installed":
+            print(f"{'serves':<14} {service.evidence}")
     reasons = busy_reasons(facts)
     print(f"{'quiet':<14} {'yes' if not reasons else 'no: ' + ' '.join(reasons)}")
     print()
@@ -73,6 +77,18 @@ def _counts(facts: "Facts") -> tuple[int, int]:
 
     found = available_knobs(load_catalogue().knobs, facts)
     return len(found.offered), len(found.left_out)
+
+
+def _strategist() -> str:
+    """Return which model plans, why this one, and what is wrong with it."""
+    from sealtune.strategist.model.choice import choose_model
+
+    choice = choose_model()
+    where = "" if choice.is_embedded else ", stays on this machine"
+    if not choice.stays_here:
+        where = ", what it is sent: sealtune plan ... --show-prompt"
+    problem = f"; NOT USABLE: {choice.problem}" if choice.problem else ""
+    return f"{choice.name} ({choice.source}){where}{problem}"
 
 
 def _journal() -> str:

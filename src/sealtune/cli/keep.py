@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sealtune.errors import InputError, NothingConfirmedError
+from sealtune.errors import InputError
 
 if TYPE_CHECKING:
     from sealtune.apply import AppliedStatus, FilePlan
@@ -40,10 +40,10 @@ def apply(
     root: Root = Path("/"),
 ) -> int:
     """Keep a confirmed gain for good: sysctl.d and tmpfiles.d, undone by `revert`."""
-    from sealtune.cli.tune import confirmed
+    from sealtune.cli.asking import confirmed
+    from sealtune.toolbox.keeping import file_plan
 
-    row = _row(session)
-    plan = _file_plan(row, root)
+    plan = file_plan(_row(session), root)
     print(plan.diff or "nothing to change: the files are as they should be")
     _print_conflicts(plan)
     if dry_run:
@@ -57,7 +57,9 @@ def apply(
 
 def apply_session(session: str) -> None:
     """Make the confirmed setting of `session` permanent and say what was written."""
-    plan = _file_plan(_row(session), Path("/"))
+    from sealtune.toolbox.keeping import file_plan
+
+    plan = file_plan(_row(session))
     _print_conflicts(plan)
     _apply(plan)
 
@@ -71,32 +73,6 @@ def _apply(plan: "FilePlan") -> None:
     for name, value in applied.live.items():
         print(f"now       {name} = {value}")
     print(f"undo      sealtune revert {applied.name}")
-
-
-def _file_plan(row: "SessionRow", root: Path) -> "FilePlan":
-    from sealtune.apply import confirmed_gain, plan_files
-    from sealtune.catalogue import load_catalogue
-
-    result = row.result
-    if result is None:
-        raise NothingConfirmedError(f"session {row.id} has no result (it is {row.status})")
-    gain = confirmed_gain(result)
-    if result.get("gain_of") == "candidate" and result["best_config"] != result["full_config"]:
-        gain += f", measured together with {len(result['full_config'])} parameters"
-    disk = row.facts.get("disk") or {}
-    catalogue = load_catalogue()
-    setting = result["best_config"]
-    knobs = {name: catalogue.resolve(name, device=disk.get("name")) for name in setting}
-    rows = {knob["name"]: knob for knob in result["knobs"]}
-    return plan_files(
-        setting,
-        knobs,
-        previous={name: rows[name]["original"] for name in setting},
-        reasons={name: rows[name]["why"] for name in setting},
-        gain=gain,
-        name=row.workload,
-        root=root,
-    )
 
 
 def _print_conflicts(plan: "FilePlan") -> None:

@@ -28,6 +28,31 @@ NoPrior = Annotated[
     bool,
     typer.Option("--no-prior", help="Start from present values and search full safe ranges."),
 ]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        help="Who plans: provider:name, a URL#name, local:FILE.gguf or embedded; repeat it to "
+        "compare several [default: as configured, see `sealtune doctor`].",
+    ),
+]
+Strategies = Annotated[
+    int | None,
+    typer.Option("--strategies", help="Compare so many strategies, tune the best one further."),
+]
+NoMemory = Annotated[
+    bool, typer.Option("--no-memory", help="Forget for once what earlier sessions found.")
+]
+ShowPrompt = Annotated[
+    bool, typer.Option("--show-prompt", help="Show exactly what a model would be sent; stop.")
+]
+Record = Annotated[
+    Path | None, typer.Option("--record", help="Keep the conversation with the model there.")
+]
+Replay = Annotated[
+    Path | None,
+    typer.Option("--replay", help="Take the model's answers from a recording; needs no key."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Makes every choice reproducible.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")]
 Apply = Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sealtune.cli.asking import confirmed, planner_for
 from sealtune.cli.options import (
     Apply,
     Approve,
@@ -18,10 +19,16 @@ from sealtune.cli.options import (
     Exclude,
     JsonFile,
     Minutes,
+    Model,
+    NoMemory,
     NoPrior,
     Only,
+    Record,
+    Replay,
     RunSeconds,
     Seed,
+    ShowPrompt,
+    Strategies,
     Tactician,
     Trials,
     Workdir,
@@ -32,7 +39,7 @@ from sealtune.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sealtune.benchmarks.base import BenchmarkSpec
+    from sealtune.cli.asking import Planner
     from sealtune.report.result import Result
     from sealtune.request import Request
 
@@ -53,6 +60,12 @@ def optimize(
     only: Only = "",
     exclude: Exclude = "",
     no_prior: NoPrior = False,
+    model: Model = None,
+    strategies: Strategies = None,
+    no_memory: NoMemory = False,
+    show_prompt: ShowPrompt = False,
+    record: Record = None,
+    replay: Replay = None,
     seed: Seed = None,
     yes: Yes = False,
     apply: Apply = None,
@@ -73,6 +86,9 @@ def optimize(
         tactician=tactician,
         only=_names(only),
         exclude=_names(exclude),
+        models=tuple(model or ()),
+        strategies=strategies or max(1, len(model or ())),
+        use_memory=not no_memory,
         use_prior=not no_prior,
         seed=seed,
         dry_run=dry_run,
@@ -81,7 +97,10 @@ def optimize(
         approved_command=approve_command,
         command=_command_line(),
     )
-    return _session(request, yes=yes, keep=apply, json_file=json_file)
+    if show_prompt:
+        return _show_prompt(request)
+    planner = planner_for(record, replay)
+    return _session(request, yes=yes, keep=apply, json_file=json_file, planner=planner)
 
 
 def plan(
@@ -95,24 +114,35 @@ def plan(
     only: Only = "",
     exclude: Exclude = "",
     no_prior: NoPrior = False,
+    model: Model = None,
+    strategies: Strategies = None,
+    no_memory: NoMemory = False,
+    show_prompt: ShowPrompt = False,
+    record: Record = None,
+    replay: Replay = None,
+    seed: Seed = None,
 ) -> int:
     """Show what would be tuned and why; changes nothing, needs no root."""
-    from sealtune.planning import make_plan
     from sealtune.report.text import plan_text
     from sealtune.request import Request
 
-    made = make_plan(
-        Request(
-            description=description,
-            minutes=minutes,
-            trials=trials,
-            benchmark=benchmark,
-            only=_names(only),
-            exclude=_names(exclude),
-            use_prior=not no_prior,
-            command=_command_line(),
-        )
+    request = Request(
+        description=description,
+        minutes=minutes,
+        trials=trials,
+        benchmark=benchmark,
+        only=_names(only),
+        exclude=_names(exclude),
+        models=tuple(model or ()),
+        strategies=strategies or max(1, len(model or ())),
+        use_memory=not no_memory,
+        use_prior=not no_prior,
+        seed=seed,
+        command=_command_line(),
     )
+    if show_prompt:
+        return _show_prompt(request)
+    made = planner_for(record, replay)(request)
     console().print(plan_text(made))
     if output is not None:
         _write(output, made.config.to_json().rstrip())
@@ -188,12 +218,14 @@ def _session(
     keep: bool | None,
     json_file: str | None,
     resume: str | None = None,
+    planner: "Planner | None" = None,
 ) -> int:
     _check_writable(json_file)
     # With `--json -` stdout belongs to the document; people read stderr then.
     for_people = sys.stderr if json_file == "-" else sys.stdout
     with contextlib.redirect_stdout(for_people):
-        result = _talk_through(request, yes=yes, resume=resume)
+        planner = planner or planner_for(None, None)
+        result = _talk_through(request, planner, yes=yes, resume=resume)
         if result is None:
             print("nothing was touched")
             return 0
@@ -208,16 +240,17 @@ def _session(
     return result.exit_code
 
 
-def _talk_through(request: "Request", *, yes: bool, resume: str | None) -> "Result | None":
+def _talk_through(
+    request: "Request", planner: "Planner", *, yes: bool, resume: str | None
+) -> "Result | None":
     """Show the plan, ask, run, show the result; ``None`` when the person said no."""
     from sealtune.entry import check_ready, open_store
-    from sealtune.planning import make_plan
     from sealtune.report.terminal import Progress
     from sealtune.report.text import plan_text, result_text
     from sealtune.session import tune
 
     screen = console()
-    made = make_plan(request, _approve)
+    made = planner(request)
     screen.print(plan_text(made))
     for reason in check_ready(made):
         screen.print(f"Busy  {reason} What is measured now is measured beside it.", style="yellow")
@@ -230,29 +263,11 @@ def _talk_through(request: "Request", *, yes: bool, resume: str | None) -> "Resu
     return result
 
 
-def _approve(spec: "BenchmarkSpec") -> bool:
-    """Ask about a command of the person's own; without a terminal nothing is approved."""
-    if not sys.stdin.isatty():
-        return False
-    print(f"The config wants to run:  {spec.command}\n{spec.approval}")
-    return confirmed("Run exactly this? [y/N] ")
+def _show_prompt(request: "Request") -> int:
+    from sealtune.entry import prompt_for
 
-
-def confirmed(question: str) -> bool:
-    """Ask a yes-or-no question; anything but a yes is a no.
-
-    Raises:
-        InputError: There is no terminal to ask on.
-    """
-    if not sys.stdin.isatty():
-        raise InputError(
-            "this asks before it touches anything, and there is no terminal to ask on",
-            fix="Add --yes to start without asking.",
-        )
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
+    print(prompt_for(request))
+    return 0
 
 
 def _offer(result: "Result", keep: bool | None) -> None:

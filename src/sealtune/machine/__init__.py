@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from sealtune.machine.metrics import METRICS as METRICS
     from sealtune.machine.metrics import MetricsWindow as MetricsWindow
     from sealtune.machine.metrics import resolve_metric as resolve_metric
+    from sealtune.machine.services import Service as Service
+    from sealtune.machine.services import find_services as find_services
 
 _HOME = {
     "Facts": "facts",
     "METRICS": "metrics",
     "MetricsWindow": "metrics",
     "Reading": "knob_value",
+    "Service": "services",
     "busy_reasons": "busy",
+    "find_services": "services",
     "gather_facts": "facts",
     "read_knob": "knob_value",
     "resolve_metric": "metrics",
@@ -32,7 +36,9 @@ __all__ = [
     "Facts",
     "MetricsWindow",
     "Reading",
+    "Service",
     "busy_reasons",
+    "find_services",
     "gather_facts",
     "read_knob",
     "resolve_metric",

@@ -1,14 +1,15 @@
 """From what the stages found to the result: one sentence, and the numbers behind it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sealtune.planning import Plan
+from sealtune.plan import Plan
 from sealtune.report.format import interval
 from sealtune.report.result import KnobResult, Result
 from sealtune.space.knobs import Setting
-from sealtune.tactician import SearchResult
+from sealtune.tactician import SearchResult, TrialRecord
 from sealtune.verdict import Clock, Confirmation, KnobEffect, Minimal, Noise, Screening
 
 
@@ -41,10 +42,32 @@ class Restored(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Searched:
+    """One strategy of a contest after its search.
+
+    Attributes:
+        number: Its position in the contest, from 1.
+        plan: Its plan.
+        search: Its trials.
+        promise: Lower bound of the best setting it tried, as log gain; not confirmed.
+    """
+
+    number: int
+    plan: Plan
+    search: SearchResult | None
+    promise: float
+
+
 @dataclass
 class Found:
-    """What is known so far; each stage fills its field, an interruption leaves the rest empty."""
+    """What is known so far; each stage fills its field, an interruption leaves the rest empty.
 
+    `plan` is that of the strategy whose search counts, `searched` all of a contest, best first.
+    """
+
+    plan: Plan | None = None
+    searched: tuple[Searched, ...] = ()
     clock: Clock | None = None
     noise: Noise | None = None
     search: SearchResult | None = None
@@ -67,6 +90,12 @@ class Found:
         return self.clock
 
     @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial of the search, those of all strategies of a contest."""
+        searches = [one.search for one in self.searched] or [self.search]
+        return tuple(trial for search in searches if search for trial in search.trials)
+
+    @property
     def chosen(self) -> Setting:
         """The candidate that screening kept; empty before."""
         return (self.screening.chosen or {}) if self.screening else {}
@@ -87,10 +116,11 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
     A confirmed gain that the full candidate or its smallest part keeps is ``improved``; whatever
     was not confirmed by fresh pairs is ``none`` at best, however good the search looked.
     """
+    plan = found.plan or plan
     verdict = _verdict(found)
     full = differing(found.chosen or _best_of(found), plan.originals)
     best = differing(found.minimal.setting, plan.originals) if found.minimal else full
-    trials = found.search.trials if found.search else ()
+    trials = found.trials
     gain = _gain(found)
     scores = [trial.score for trial in trials if trial.score is not None]
     restored = found.restored
@@ -132,6 +162,16 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
         restored=plan.simulated or (restored is not None and not restored.failed),
         foreign=tuple(name for name, _, _ in restored.foreign) if restored else (),
         notes=tuple(accounts.notes),
+        strategist=plan.config.strategist,
+        strategies=tuple(
+            {
+                "number": one.number,
+                "strategist": one.plan.config.strategist,
+                "trials": len(one.search.trials) if one.search else 0,
+                "promise": math.exp(one.promise),
+            }
+            for one in found.searched
+        ),
     )
 
 

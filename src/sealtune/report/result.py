@@ -49,6 +49,10 @@ class Result:
         gain_of: Which setting the gain and the pairs are of: the ``minimal`` one (``best_config``)
             or the full ``candidate`` (``full_config``).
         gain: ``estimate, ci_low, ci_high, confidence, pairs, confirmed``; ``None`` without one.
+        strategist: Who wrote the config that was tuned: ``embedded``, ``provider:model``, ``""``
+            for a person.
+        strategies: Of a contest, best first: ``number, strategist, trials, promise`` (lower bound
+            of its best setting as a ratio; not confirmed).
         seconds: ``benchmark``, ``settling``, ``sealtune``, ``start_up`` and ``total`` [s].
     """
 
@@ -85,6 +89,8 @@ class Result:
     restored: bool
     foreign: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    strategist: str = ""
+    strategies: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def exit_code(self) -> int:

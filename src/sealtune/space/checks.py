@@ -1,6 +1,6 @@
 """What a `TuningConfig` says of metrics and parameters, held against what is known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sealtune.catalogue import load_catalogue
 from sealtune.errors import ConfigError, KnobError, SealtuneError
@@ -49,6 +49,36 @@ def check_parameters(action_space: Sequence[ActionParam]) -> None:
         raise KnobError("\n".join(problems))
 
 
+def check_names(action_space: Sequence[ActionParam], fields: Iterable[tuple[str, str]]) -> None:
+    """Refuse a proposal or a stage that names what is not in the action space.
+
+    Args:
+        action_space: The parameters of the config.
+        fields: Where a name stands (``proposals[0]``) and the name.
+
+    Raises:
+        ConfigError: All of them, with what is allowed.
+    """
+    known = {_on_any_device(item.param) for item in action_space}
+    problems = [
+        f"{where}: {name!r} is not in action_space"
+        for where, name in fields
+        if _on_any_device(name) not in known
+    ]
+    if problems:
+        allowed = ", ".join(item.param for item in action_space)
+        raise ConfigError("\n".join([*problems, f"allowed: {allowed}"]))
+
+
+def _on_any_device(name: str) -> str | None:
+    """Return the catalogue's name, block devices as ``{dev}``; ``None`` for an unknown one."""
+    try:
+        parts = load_catalogue().resolve(name).name.split("/")
+    except KnobError:
+        return None
+    return "/".join([parts[0], "{dev}", *parts[2:]] if parts[0] == "block" else parts)
+
+
 def _check_parameter(item: ActionParam) -> str:
     """Return the catalogue's name of `item`.
 
@@ -59,6 +89,7 @@ def _check_parameter(item: ActionParam) -> str:
     if knob.kind == "choice":
         _check_choices(item, knob.choices)
         return knob.name
+    _check_focus(item)
     safe = f"allowed: {knob.low}..{knob.high}"
     if item.choices is not None:
         raise KnobError(f"{item.param}: choices on a number; need min and max, {safe}")
@@ -81,11 +112,26 @@ def _check_parameter(item: ActionParam) -> str:
 
 def _check_choices(item: ActionParam, known: tuple[str, ...]) -> None:
     allowed = f"allowed: {', '.join(known)}"
-    if item.min is not None or item.max is not None or item.scale is not None:
-        raise KnobError(f"{item.param}: min, max and scale on a choice; need choices, {allowed}")
+    given = (item.min, item.max, item.scale, item.focus)
+    if any(value is not None for value in given):
+        raise KnobError(
+            f"{item.param}: min, max, scale and focus on a choice; need choices, {allowed}"
+        )
     chosen = item.choices if item.choices is not None else known
     unknown = [choice for choice in chosen if choice not in known]
     if unknown or not chosen or len(set(chosen)) != len(chosen):
         raise KnobError(f"{item.param}: choices {list(chosen)}; need distinct ones, {allowed}")
     if item.start is not None and str(item.start) not in chosen:
         raise KnobError(f"{item.param}: start {item.start!r} is not among {list(chosen)}")
+
+
+def _check_focus(item: ActionParam) -> None:
+    if item.focus is None:
+        return
+    low, high = item.focus
+    above = item.max is not None and high > item.max
+    below = item.min is not None and low < item.min
+    if low > high or above or below:
+        raise KnobError(
+            f"{item.param}: focus {low}..{high}; need low <= high within {item.min}..{item.max}"
+        )

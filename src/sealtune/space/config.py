@@ -6,7 +6,7 @@ above the budget) are corrected and said so in `notices`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from pydantic import (
 from sealtune.catalogue import load_catalogue
 from sealtune.errors import ConfigError
 from sealtune.machine import resolve_metric
-from sealtune.space.checks import check_metrics, check_parameters
+from sealtune.space.checks import check_metrics, check_names, check_parameters
 from sealtune.space.fields import (
     FROZEN,
     GUARD_METRICS,
@@ -118,6 +118,7 @@ class TuningConfig(BaseModel):
             raise ConfigError(readable(error, cls)) from None
         check_metrics(config.state_space, config.guard_list)
         check_parameters(config.action_space)
+        check_names(config.action_space, config.named_elsewhere())
         return config
 
     @property
@@ -143,6 +144,13 @@ class TuningConfig(BaseModel):
         if minutes is not None:
             caps.append(int(minutes * 60 * _SEARCH_SHARE / _SECONDS_PER_TRIAL))
         return max(1, min(caps))
+
+    def named_elsewhere(self) -> Iterator[tuple[str, str]]:
+        """Yield where a parameter is named outside the action space, and the name."""
+        for index, proposal in enumerate(self.proposals):
+            yield from ((f"proposals[{index}]", name) for name in proposal)
+        for index, stage in enumerate(self.curriculum):
+            yield from ((f"curriculum[{index}]", name) for name in stage)
 
     def to_json(self) -> str:
         """Return the config as a JSON document that `load_config` reads back."""
@@ -224,9 +232,23 @@ def _narrow(config: TuningConfig) -> TuningConfig:
             if isinstance(start, int):
                 start = max(start, low) if low is not None else start
                 start = min(start, high) if high is not None else start
-            item = item.model_copy(update={"min": low, "max": high, "start": start})
+            focus = _within(item.focus, low, high)
+            item = item.model_copy(
+                update={"min": low, "max": high, "start": start, "focus": focus}
+            )
         items.append(item)
     return config.model_copy(update={"action_space": tuple(items), "notices": tuple(notices)})
+
+
+def _within(
+    focus: tuple[int, int] | None, low: int | None, high: int | None
+) -> tuple[int, int] | None:
+    """Return the part of `focus` inside the range, ``None`` if there is none."""
+    if focus is None:
+        return None
+    bottom = focus[0] if low is None else max(low, focus[0])
+    top = focus[1] if high is None else min(high, focus[1])
+    return (bottom, top) if bottom < top else None
 
 
 def _fit_budget(config: TuningConfig) -> TuningConfig:

@@ -1,12 +1,12 @@
 """The search space: dimensions, encoding to [0, 1]^n and the couplings between them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sealtune.space.knobs import Dimension, IntKnob, Setting, Value
+from sealtune.space.knobs import ChoiceKnob, Dimension, IntKnob, Setting, Value
 
 Vector = NDArray[np.float64]
 
@@ -122,3 +122,23 @@ def _lowest_above(knob: IntKnob, limit: int) -> int:
     """Return the smallest value of `knob` over `limit`, its largest one if there is none."""
     steps = max(0, -((knob.low - limit - 1) // knob.step))
     return min(knob.high, knob.low + steps * knob.step)
+
+
+def union(spaces: Sequence[Space]) -> Space:
+    """Return one space that holds every setting of every one of `spaces`.
+
+    A knob of several spaces gets the widest range, all its choices, and the first one's start.
+    """
+    knobs: dict[str, Dimension] = {}
+    for knob in (knob for space in spaces for knob in space.knobs):
+        known = knobs.get(knob.name)
+        if isinstance(known, IntKnob) and isinstance(knob, IntKnob):
+            low, high = min(known.low, knob.low), max(known.high, knob.high)
+            knobs[knob.name] = replace(known, low=low, high=high)
+        elif isinstance(known, ChoiceKnob) and isinstance(knob, ChoiceKnob):
+            choices = tuple(dict.fromkeys((*known.choices, *knob.choices)))
+            knobs[knob.name] = ChoiceKnob(knob.name, choices, known.start)
+        else:
+            knobs.setdefault(knob.name, knob)
+    couplings = dict.fromkeys(pair for space in spaces for pair in space.couplings)
+    return Space(tuple(knobs.values()), tuple(couplings))

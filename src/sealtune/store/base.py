@@ -1,9 +1,11 @@
 """What a store holds and promises: the rows, and the contract of every store."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol
+
+from sealtune.store.experience import Experience
 
 Status = Literal["running", "interrupted", "finished", "failed"]
 EndStatus = Literal["interrupted", "finished", "failed"]
@@ -132,9 +134,10 @@ MEASUREMENT_FIELDS = tuple(
 
 
 class Store(Protocol):
-    """Keeps sessions and their trials.
+    """Keeps sessions, their trials, and what was learnt from them.
 
-    Promises: a trial is durable when `add_trial` returns, and never changes afterwards; any number
+    Promises: a trial is durable when `add_trial` returns, and never changes afterwards; so is an
+    experience, which may however be forgotten; any number
     of readers may look on while one process writes; what cannot be kept is an error, not silence.
     Every method raises `sealtune.errors.KeepingError` when the disk, the file or its schema does
     not allow the operation; whatever was stored before is then still there.
@@ -182,6 +185,35 @@ class Store(Protocol):
 
     def mark_interrupted(self) -> Sequence[str]:
         """Mark running sessions whose process is gone, and return their ids."""
+
+    def add_experience(self, experience: Experience) -> None:
+        """Make `experience` durable.
+
+        Raises:
+            KeepingError: One of this id is already there; it stays as it is.
+        """
+
+    def experiences(self, limit: int = 200, *, simulated: bool = False) -> Sequence[Experience]:
+        """Return the experiences added last, newest first: the real ones, or the simulated."""
+
+    def experience(self, id_or_prefix: str) -> Experience:
+        """Return one experience by id or unique prefix.
+
+        Raises:
+            SessionNotFoundError: None or several match; the message names the nearest ids.
+        """
+
+    def forget(self, ids: Iterable[str] | None) -> int:
+        """Remove the experiences with these ids or unique prefixes; all of them for ``None``.
+
+        Sessions and trials stay.
+
+        Returns:
+            How many were removed.
+
+        Raises:
+            SessionNotFoundError: An id matches none or several; then nothing is removed.
+        """
 
     def close(self) -> None:
         """Release the file; safe to call twice."""

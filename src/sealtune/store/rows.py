@@ -7,10 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from sealtune.store.base import MEASUREMENT_FIELDS, SessionRow, Status, TrialRow
+from sealtune.store.experience import Experience
 from sealtune.store.owner import Owner
 
 PLAIN_TRIAL = ("phase", "index", "score", "started")
 TRIAL_JSON = ("setting", "latency_ms", "state")
+EXPERIENCE_JSON = (
+    "traits",
+    "facts",
+    "baseline",
+    "originals",
+    "config",
+    "gain",
+    "setting",
+    "effects",
+    "failed",
+)
 SESSION_JSON = ("config", "facts", "arguments", "benchmark", "result")
 
 
@@ -49,6 +61,15 @@ def trial_row(row: sqlite3.Row, intervals: tuple[float, ...]) -> TrialRow:
         given[name] = json.loads(row[name])
     given["cut_short"], given["unsafe"] = bool(row["cut_short"]), bool(row["unsafe"])
     return TrialRow(**given, intervals=intervals)
+
+
+def experience_row(row: sqlite3.Row) -> Experience:
+    """Return the experience that a database row holds."""
+    given: dict[str, Any] = {name: row[name] for name in Experience.__dataclass_fields__}
+    for name in EXPERIENCE_JSON:
+        given[name] = None if row[name] is None else json.loads(row[name])
+    given["traits"], given["failed"] = tuple(given["traits"]), tuple(given["failed"])
+    return Experience(**given | {"simulated": bool(row["simulated"])})
 
 
 def number_or_nan(value: float | None) -> float:

@@ -5,7 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-VERSION = 1
+VERSION = 2
+"""1: sessions, trials, intervals. 2: experiences beside them; nothing of 1 is changed."""
 
 # A finished trial never changes: the database itself refuses, whatever the program tries.
 TABLES = """
@@ -58,6 +59,30 @@ CREATE TABLE IF NOT EXISTS interval (
   value REAL,
   PRIMARY KEY (trial, position)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS experience (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  session TEXT NOT NULL,
+  "when" REAL NOT NULL,
+  description TEXT NOT NULL,
+  workload_class TEXT NOT NULL,
+  traits TEXT NOT NULL,
+  facts TEXT NOT NULL,
+  baseline TEXT NOT NULL,
+  originals TEXT NOT NULL,
+  config TEXT NOT NULL,
+  strategist TEXT NOT NULL,
+  verdict TEXT NOT NULL,
+  reward REAL NOT NULL,
+  evidence TEXT NOT NULL CHECK (evidence IN ('confirmed', 'screened', 'searched')),
+  gain TEXT,
+  setting TEXT NOT NULL,
+  effects TEXT NOT NULL,
+  failed TEXT NOT NULL,
+  simulated INTEGER NOT NULL
+);
+CREATE TRIGGER IF NOT EXISTS experience_stays BEFORE UPDATE ON experience
+  BEGIN SELECT RAISE(ABORT, 'an experience never changes'); END;
 CREATE TRIGGER IF NOT EXISTS trial_stays BEFORE UPDATE ON trial
   BEGIN SELECT RAISE(ABORT, 'a finished trial never changes'); END;
 CREATE TRIGGER IF NOT EXISTS trial_is_kept BEFORE DELETE ON trial
@@ -69,7 +94,10 @@ CREATE TRIGGER IF NOT EXISTS interval_is_kept BEFORE DELETE ON interval
 """
 
 CREATE = f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version = {VERSION};COMMIT;"
-"""Creates everything in one transaction; harmless when another process was first."""
+"""Creates what is missing in one transaction: a new file, or one of an earlier version.
+
+Harmless when another process was first.
+"""
 
 
 def dump(value: Any) -> str:  # noqa: ANN401 - anything a result may hold

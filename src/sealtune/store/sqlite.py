@@ -1,14 +1,10 @@
 """The store as one SQLite file, readable while a session writes."""
 
 import difflib
-import os
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from sealtune.errors import KeepingError, SessionNotFoundError
@@ -22,29 +18,14 @@ from sealtune.store.base import (
     TrialRow,
 )
 from sealtune.store.owner import Owner
+from sealtune.store.remembering import ExperienceTable
 
-_LOCK_WAIT_SECONDS = 10.0
 _SESSION = (
     "SELECT s.*, (SELECT count(*) FROM trial t WHERE t.session = s.number) trials FROM session s"
 )
 
 
-def default_store_path() -> Path:
-    """Return where sessions are kept: one place for root, one per person otherwise.
-
-    ``SEALTUNE_STORE`` names another file. It moves the history only, never lock or journal.
-    """
-    if os.environ.get("SEALTUNE_STORE"):
-        return Path(os.environ["SEALTUNE_STORE"])
-    if os.geteuid() == 0:
-        return Path("/var/lib/sealtune/sessions.db")
-    state = os.environ.get("XDG_STATE_HOME", "")
-    # The XDG specification has relative paths ignored.
-    base = Path(state) if Path(state).is_absolute() else Path.home() / ".local/state"
-    return base / "sealtune" / "sessions.db"
-
-
-class SqliteStore:
+class SqliteStore(ExperienceTable):
     """A `sealtune.store.Store` in one file; the directory is created when missing.
 
     Each trial is one transaction, synced to disk before `add_trial` returns (WAL with
@@ -56,66 +37,6 @@ class SqliteStore:
     Raises:
         KeepingError: The file cannot be opened, is no database, or a newer sealtune wrote it.
     """
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_store_path()
-        self._lock = threading.RLock()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise KeepingError(f"{self.path.parent}: {error.strerror}") from error
-        with self._explained():
-            self._connection = sqlite3.connect(
-                self.path,
-                timeout=_LOCK_WAIT_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        try:
-            self._prepare()
-        except KeepingError:
-            self.close()
-            raise
-
-    def _prepare(self) -> None:
-        self._connection.row_factory = sqlite3.Row
-        with self._explained():
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > schema.VERSION:
-                raise KeepingError(
-                    f"{self.path}: schema {version}, this sealtune knows up to {schema.VERSION}",
-                    fix="Use the newer sealtune that wrote it, or another store file.",
-                )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            if version < schema.VERSION:
-                self._connection.executescript(schema.CREATE)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, with the file's name and what can be done."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise KeepingError(f"{self.path}: {error}", fix=_fix_for(error, self.path)) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock for one transaction, rolled back on any exception."""
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # SQLite ends it itself on a full disk
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock, self._explained():
-            return self._connection.execute(query, values).fetchall()
 
     def begin(self, session: NewSession) -> str:
         """Store `session` as running in this process and return its new, unique id."""
@@ -254,17 +175,6 @@ class SqliteStore:
             )
         return tuple(row["id"] for row in gone)
 
-    def close(self) -> None:
-        """Release the file; safe to call twice."""
-        with self._lock:
-            self._connection.close()
-
-    def __enter__(self) -> "SqliteStore":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _exactly(self, session_id: str) -> sqlite3.Row:
         found = self._rows("SELECT * FROM session WHERE id = ?", session_id)
         if not found:
@@ -288,14 +198,3 @@ class SqliteStore:
         return SessionNotFoundError(
             f"no session {wanted!r}; nearest: {', '.join(near) or 'none, the store is empty'}"
         )
-
-
-def _fix_for(error: sqlite3.Error, path: Path) -> str:
-    text = str(error)
-    if "full" in text or "disk I/O" in text:
-        return f"Free space on the disk of {path.parent}; every trial stored until then is kept."
-    if "locked" in text:
-        return "Another process holds the file; wait for it, then run again."
-    if "malformed" in text or "not a database" in text:
-        return f"Move {path} and its -wal and -shm files away; a new one is created."
-    return f"Make {path} and its directory readable and writable, or choose another place."

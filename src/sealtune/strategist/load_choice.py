@@ -45,7 +45,7 @@ def choose_load(
 
     Raises:
         BenchmarkMissingError: `wanted` is not installed, or nothing is.
-        ConfigError: `wanted` is no benchmark that is known.
+        ConfigError: `wanted` is no benchmark that is known, or says too little by its name.
     """
     fitting = [choice for choice in workload.benchmarks if set(choice.when) <= set(traits)]
     fitting.sort(key=lambda choice: not choice.when)
@@ -80,7 +80,9 @@ def _insist(
         raise BenchmarkMissingError(f"{tool} is not installed. {_line(tool)}")
     anywhere = [c for workload in load_workloads().classes for c in workload.benchmarks]
     everything = [*fitting, *(choice for choice in anywhere if not choice.when)]
-    choice = next(choice for choice in everything if choice.tool == tool)
+    choice = next((choice for choice in everything if choice.tool == tool), None)
+    if choice is None:
+        raise ConfigError(f"benchmark: {tool} has no command of its own here; give the whole one")
     workload, traits, cpus = place
     notices = () if choice in fitting[:1] else _scope(choice, workload)
     return _fill(choice, workload, traits, cpus, notices)

@@ -1,29 +1,46 @@
 """Reads a description: which kind of workload, with which traits, and on what evidence.
 
-Offline and without a model: the terms of workloads.toml, and likeness to its example sentences.
+Offline and without a language model: the terms of workloads.toml and a small sentence encoder,
+weighed by a learned layer; what runs on this machine settles what a text leaves open.
 What is not understood is asked back; nothing is guessed in silence.
 """
 
 import re
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from sealtune.catalogue.workloads import load_workloads
 from sealtune.errors import UnclearWorkloadError
-from sealtune.strategist.similarity import Similarity
-from sealtune.strategist.vocabulary import HINT, Hit, vocabulary
-from sealtune.strategist.words import MAX_CHARACTERS, normalise, stems
+from sealtune.strategist.vocabulary import HINT, find_terms, named_kinds, only_names, says_nothing
+from sealtune.strategist.words import MAX_CHARACTERS, described, normalise
 
-_LIKENESS_WEIGHT = 4.0
-_ENOUGH = 1.8
-_ENOUGH_HINTS = 3.0
-_STRANGE = 1.0
-_CLEAR = 0.06
-_NARROW = 0.15
-_TRAIT_WEIGHT = 1.5
-_FULL_HINTS = 3
+_LIKELY = 0.35
+_MARGIN = 0.1
+_NO_WORKLOAD = 0.5
+_WORTH = 0.03
+_MIXED = 0.4
+_NAMED, _RUNNING, _INSTALLED = 8.0, 8.0, 1.5
+_NONE = "none"
 _EXCERPT = 80
 _NEAREST = 3
+_PASSAGE, _READ_WORDS = 4, 24
+
+
+class Server(Protocol):
+    """A server of this machine, as `sealtune.machine.services` finds it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def state(self) -> str:
+        """``running``, ``listening`` or ``installed``."""
+
+    @property
+    def workload_class(self) -> str:
+        """Class that it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +50,11 @@ class Reading:
     Attributes:
         workload_class: One of the ten class names of workloads.toml.
         traits: Names of the traits read, in the order of workloads.toml.
-        confidence: Share of the evidence that speaks for this class, against the next two, 0..1.
+        confidence: How probable it is that the class is right, 0..1.
         evidence: Words of the description that decided, loudest first.
         alternatives: The next nearest classes, nearest first.
+        machine: What of this machine counted, such as ``nginx is running``.
+        mixed: Classes that are nearly as likely, where nobody could be asked.
     """
 
     workload_class: str
@@ -43,17 +62,16 @@ class Reading:
     confidence: float
     evidence: tuple[str, ...]
     alternatives: tuple[str, ...]
+    machine: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Score:
-    name: str
-    points: float
-    hits: tuple[Hit, ...]
-
-
-def classify(text: str) -> Reading | None:
+def classify(text: str, services: Sequence[Server] = ()) -> Reading | None:
     """Return what `text` means, ``None`` when a person would have to be asked back.
+
+    Args:
+        text: Description in plain English.
+        services: Servers of the machine it is about; they count only where the text is unclear.
 
     >>> classify("nginx with thousands of visitors").workload_class
     'web_server'
@@ -62,24 +80,45 @@ def classify(text: str) -> Reading | None:
     """
     if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
         return None
-    ranking = _rank(text)
-    first, second = _settle(ranking)
-    words, _ = vocabulary().respell(stems(text))
-    loud = any(hit.weight > HINT for hit in first.hits)
-    enough = (_ENOUGH if loud else _ENOUGH_HINTS) * (1 + _STRANGE * vocabulary().strangers(words))
-    if first.points < enough or not first.hits:
-        return None
-    if not _clear(first, second):
-        return None
-    others = [score.name for score in ranking if score.hits and score is not first]
-    nearest = sum(score.points for score in ranking[:_NEAREST])
-    return Reading(
-        workload_class=first.name,
-        traits=read_traits(text),
-        confidence=round(first.points / nearest, 2),
-        evidence=_evidence(text, first.hits),
-        alternatives=tuple(others[: _NEAREST - 1]),
+    shares, machine = weigh(text, services)
+    return _reading(text, shares, _ranked(shares)[0], machine) if is_clear(shares) else None
+
+
+def readings(
+    text: str, services: Sequence[Server] = (), count: int = _NEAREST
+) -> tuple[Reading, ...]:
+    """Return the `count` nearest readings, best first; none if `text` describes no workload."""
+    shares, machine = weigh(text, services)
+    if shares[_NONE] >= _NO_WORKLOAD or len(text) > MAX_CHARACTERS:
+        return ()
+    return tuple(_reading(text, shares, name, machine) for name in _nearest(shares, count))
+
+
+def mixture(text: str, services: Sequence[Server] = ()) -> Reading | None:
+    """Return the nearest reading with those nearly as likely in `mixed`; for want of an answer.
+
+    ``None`` if `text` describes no workload.
+    """
+    near = readings(text, services)
+    if not near or classify(text, services) is not None:
+        return near[0] if near else None
+    least = _MIXED * near[0].confidence
+    return replace(
+        near[0], mixed=tuple(r.workload_class for r in near[1:] if r.confidence >= least)
     )
+
+
+def read(text: str, services: Sequence[Server] = ()) -> Reading:
+    """Return what `text` means.
+
+    Raises:
+        UnclearWorkloadError: It is unclear; the message is the question to ask back.
+    """
+    reading = classify(text, services)
+    if reading is None:
+        # Nothing was read into it: the nearest readings are offered, none is taken.
+        raise UnclearWorkloadError(ask_back(text))
+    return reading
 
 
 def read_traits(text: str) -> tuple[str, ...]:
@@ -102,79 +141,99 @@ def ask_back(text: str) -> str:
         shown = " ".join(text.split())
         shown = shown if len(shown) <= _EXCERPT else shown[:_EXCERPT] + "..."
         head = f"I cannot tell what kind of workload this is: {shown!r}."
-    ranking = _rank(text)
-    near = [score.name for score in ranking if score.points > 0][:_NEAREST]
-    shown_classes = near or [workload.name for workload in load_workloads().classes[:_NEAREST]]
+    shares, _ = weigh(text)
+    near = shares[_NONE] < _NO_WORKLOAD
     lines = [head, "Did you mean one of these?" if near else "It could be, for example:"]
-    for name in shown_classes:
+    for name in _nearest(shares, _NEAREST):
         workload = load_workloads().get(name)
         lines.append(f'  - {workload.title}: say for example "{workload.ask}"')
     return "\n".join(lines)
 
 
-def read(text: str) -> Reading:
-    """Return what `text` means.
+def is_clear(shares: Mapping[str, float]) -> bool:
+    """Return whether these probabilities, of each class and of ``none``, allow an answer."""
+    first, second = sorted(shares.values(), reverse=True)[:2]
+    is_workload = shares[_NONE] < first
+    return is_workload and first >= _LIKELY and first - second >= _MARGIN
 
-    Raises:
-        UnclearWorkloadError: It is unclear; the message is the question to ask back.
+
+def weigh(
+    text: str, services: Sequence[Server] = ()
+) -> tuple[Mapping[str, float], Mapping[str, tuple[str, ...]]]:
+    """Return the probability of each class and of ``none``, and what of the machine counted.
+
+    Args:
+        text: Description in plain English.
+        services: Servers of the machine it is about.
     """
-    reading = classify(text)
-    if reading is None:
-        # Nothing was read into it: the nearest readings are offered, none is taken.
-        raise UnclearWorkloadError(ask_back(text))
-    return reading
+    from sealtune.strategist.embedding.layer import probabilities  # numpy and 23 MB: late
+
+    shares: Mapping[str, float] = probabilities(text)
+    named = named_kinds(text)
+    if len(named) > 1 and only_names(text):  # nothing says which of them matters
+        shares = {name: (name in named) / len(named) for name in shares}
+    if len(named) == 1 and not is_clear(shares):  # a product settles the matter
+        shares = _tilt(shares, {named[0]: _NAMED, _NONE: 1 / _NAMED})
+    if not services or is_clear(shares):
+        return shares, {}
+    silent = says_nothing(text)
+    if not silent and shares[_NONE] >= _NO_WORKLOAD:
+        return shares, {}
+    if silent:  # leaves it to the machine; any other text keeps its own odds
+        shares = {name: float(name != _NONE) for name in shares}
+    factors: dict[str, float] = {}
+    told: dict[str, tuple[str, ...]] = {}
+    for server in services:
+        kind = server.workload_class
+        factor = _INSTALLED if server.state == "installed" else _RUNNING
+        factors[kind] = max(factor, factors.get(kind, 1.0))
+        told[kind] = (*told.get(kind, ()), f"{server.name} is {server.state}")
+    return _tilt(shares, factors), told
 
 
-def _rank(text: str) -> list[_Score]:
-    words, guessed = vocabulary().respell(stems(text))
-    hits = vocabulary().hits(words, guessed)
-    alike = _similarity().nearest(words)
-    traits = [load_workloads().trait(name).speaks_for for name in read_traits(text)]
-    scores = [
-        _Score(
-            name,
-            _points(found) + _LIKENESS_WEIGHT * alike[name] + _TRAIT_WEIGHT * traits.count(name),
-            tuple(sorted(found, key=lambda hit: -hit.weight)),
-        )
-        for name, found in hits.items()
-    ]
-    return sorted(scores, key=lambda score: -score.points)
+def _tilt(shares: Mapping[str, float], factors: Mapping[str, float]) -> dict[str, float]:
+    """Return `shares` with the odds of some classes multiplied; they add up to 1 again."""
+    odds = {name: share * factors.get(name, 1.0) for name, share in shares.items()}
+    total = sum(odds.values())
+    return {name: odd / total for name, odd in odds.items()}
 
 
-def _evidence(text: str, hits: tuple[Hit, ...]) -> tuple[str, ...]:
-    words = normalise(text).split()
-    found = (" ".join(words[hit.at : hit.at + len(hit.phrase)]) for hit in hits)
-    return tuple(dict.fromkeys(found))
+def _ranked(shares: Mapping[str, float]) -> list[str]:
+    return sorted((name for name in shares if name != _NONE), key=lambda name: -shares[name])
 
 
-def _settle(ranking: list[_Score]) -> tuple[_Score, _Score]:
-    """Return the winner and the runner-up; a quality that wins narrowly yields to a kind."""
-    first, second = ranking[0], ranking[1]
-    loud = any(hit.weight > HINT for hit in second.hits)
-    narrow = first.points > 0 and (first.points - second.points) / first.points < _NARROW
-    if load_workloads().get(first.name).quality and narrow and loud:
-        return second, first
-    return first, second
+def _nearest(shares: Mapping[str, float], count: int) -> list[str]:
+    """Return the two nearest classes, and more as long as they are worth asking about."""
+    ranked = _ranked(shares)
+    return [name for at, name in enumerate(ranked[:count]) if at < 2 or shares[name] >= _WORTH]
 
 
-def _clear(first: _Score, second: _Score) -> bool:
-    if load_workloads().get(second.name).quality:
-        return True
-    return (first.points - second.points) / first.points >= _CLEAR
-
-
-def _points(hits: list[Hit]) -> float:
-    # Hints only add up, and not without end: a long text has some for every class.
-    loud = sum(hit.weight for hit in hits if hit.weight > HINT)
-    hints = sum(hit.weight <= HINT for hit in hits)
-    return loud + HINT * (min(hints, _FULL_HINTS) + max(0, hints - _FULL_HINTS) / 4)
-
-
-@cache
-def _similarity() -> Similarity:
-    return Similarity(
-        {
-            workload.name: [stems(line) for line in workload.examples]
-            for workload in load_workloads().classes
-        }
+def _reading(
+    text: str,
+    shares: Mapping[str, float],
+    name: str,
+    machine: Mapping[str, tuple[str, ...]],
+) -> Reading:
+    others = [other for other in _ranked(shares) if other != name]
+    return Reading(
+        workload_class=name,
+        traits=read_traits(text),
+        confidence=round(shares[name], 2),
+        evidence=tuple(_evidence(text, name)),
+        alternatives=tuple(others[: _NEAREST - 1]),
+        machine=machine.get(name, ()),
     )
+
+
+def _evidence(text: str, name: str) -> list[str]:
+    """Return the terms that speak for the class `name`, or the passage that does so most."""
+    words = normalise(text).split()
+    hits = find_terms(text).hits[name]
+    found = [" ".join(words[hit.at : hit.at + len(hit.phrase)]) for hit in hits]
+    if any(hit.weight > HINT for hit in hits) or says_nothing(text):
+        return list(dict.fromkeys(found))
+    from sealtune.strategist.embedding.layer import loudest
+
+    plain = described(text).split()[:_READ_WORDS]
+    passages = [" ".join(plain[at : at + _PASSAGE]) for at in range(0, len(plain), _PASSAGE // 2)]
+    return [loudest(passages, name)] if passages else []

@@ -1,18 +1,29 @@
-"""The embedded strategist: from a sentence to a config, by what an expert would try first."""
+"""The config that the embedded strategist makes of a reading, by what an expert would try."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
-from sealtune.catalogue import load_catalogue
-from sealtune.catalogue.workloads import ExpertKnob, Workload, load_workloads
-from sealtune.errors import InputError
+from sealtune.catalogue.workloads import Trait, load_workloads
 from sealtune.machine import Facts
-from sealtune.space.available import Availability, AvailableKnob
-from sealtune.space.config import ActionParam, Budget, Guard, TrainingConfig, TuningConfig
+from sealtune.space.available import Availability
+from sealtune.space.config import (
+    ActionParam,
+    Budget,
+    Guard,
+    RewardWeights,
+    TrainingConfig,
+    TuningConfig,
+)
+from sealtune.strategist.expert import Advice, advise
 from sealtune.strategist.load_choice import choose_load
+from sealtune.strategist.parameters import choose, parameter, stages, template
 from sealtune.strategist.reading import Reading, read
+from sealtune.strategist.task import Task
+from sealtune.strategist.variants import vary
 
-FEWEST, MOST = 6, 8
-"""Parameters in a plan: more make a search blind, fewer leave nothing to find."""
+__all__ = ["EMBEDDED", "compose", "suggest"]
+
+EMBEDDED = "embedded"
+"""Who wrote a config that no model and no person wrote."""
 
 _NAME_LENGTH = 80
 _STEPS = 8
@@ -54,24 +65,64 @@ def suggest(
         BenchmarkMissingError: The benchmark insisted on is not installed.
         ConfigError: It is unknown, or a limit is out of bounds.
     """
-    reading = read(text)
-    workload = load_workloads().get(reading.workload_class)
-    load = choose_load(workload, reading.traits, facts.cpus, installed, benchmark)
-    chosen, notices = _choose(workload, reading, availability, only, exclude)
-    expert = {expert.knob: expert for expert in (*workload.parameters, *workload.reserve)}
-    params = [_param(item, expert.get(_template(item)), no_prior) for item in chosen]
+    task = Task(
+        text,
+        facts,
+        availability,
+        installed=tuple(installed),
+        benchmark=benchmark,
+        only=tuple(only),
+        exclude=tuple(exclude),
+        no_prior=no_prior,
+        minutes=minutes,
+        trials=trials,
+        seed=seed,
+    )
+    return compose(task, read(text))
+
+
+def compose(task: Task, reading: Reading, variant: int = 0) -> TuningConfig:
+    """Return the config for `task` as it was read.
+
+    Args:
+        task: What was asked.
+        reading: How its description was understood. With further classes in `mixed`, the
+            benchmark is that of the first and the parameters are of all.
+        variant: 0 is what an expert would try first, the others are tried against it.
+
+    Raises:
+        KnobError: `task` insists on an unknown or forbidden parameter.
+        InputError: Nothing is left to tune.
+        BenchmarkMissingError: The benchmark insisted on is not installed.
+        ConfigError: It is unknown, or a limit is out of bounds.
+    """
+    workload, *others = map(load_workloads().get, (reading.workload_class, *reading.mixed))
+    traits = [load_workloads().trait(name) for name in reading.traits]
+    load = choose_load(workload, reading.traits, task.facts.cpus, task.installed, task.benchmark)
+    advice = advise((workload, *others), traits)
+    chosen, missing = choose(task, advice, workload.title)
+    params = tuple(
+        parameter(item, advice.about(template(item.knob.name)), task.no_prior) for item in chosen
+    )
+    told = [_heard(trait, () if task.no_prior or variant else params, advice) for trait in traits]
+    if variant:
+        params, difference = vary(task, advice, params, variant)
+        told.append(difference)
     return TuningConfig(
-        workload_name=" ".join(text.split())[:_NAME_LENGTH],
+        workload_name=" ".join(task.description.split())[:_NAME_LENGTH],
         reward_metric=load.metric,
         benchmark_command=load.command,
-        action_space=tuple(params),
+        action_space=params,
         state_space=workload.state,
-        training_config=_training(trials, seed),
-        guards=tuple(Guard(metric=name) for name in workload.guards),
-        budget=Budget(minutes=minutes, trials=trials),
+        training_config=_training(task.trials, task.seed),
+        guards=_guards(workload.guards, traits),
+        reward=_reward(traits),
+        budget=Budget(minutes=task.minutes, trials=task.trials),
         workload_class=workload.name,
-        description=text,
-        notices=(*_trait_notices(reading), *load.notices, *notices),
+        description=task.description,
+        curriculum=stages(params),
+        strategist=EMBEDDED,
+        notices=(*told, *load.notices, *missing),
     )
 
 
@@ -82,108 +133,28 @@ def _training(trials: int | None, seed: int) -> TrainingConfig:
     return TrainingConfig(total_timesteps=trials, n_steps=steps, seed=seed % 2**32)
 
 
-def _choose(
-    workload: Workload,
-    reading: Reading,
-    availability: Availability,
-    only: Sequence[str],
-    exclude: Sequence[str],
-) -> tuple[list[AvailableKnob], list[str]]:
-    """Return the parameters to tune, most promising first, and what was left out."""
-    offered = {item.knob.name: item for item in availability.offered}
-    reasons = {item.name: item.reason for item in availability.left_out}
-    device = _device((*offered, *reasons))
-    unwanted = set(_names(exclude, device))
-    if only:
-        wanted = _names(only, device)
-    else:
-        first = _names(_order(workload, reading), device)
-        spare = _names((expert.knob for expert in workload.reserve), device)
-        here = [name for name in first if name in offered and name not in unwanted][:MOST]
-        more = (n for n in spare if n in offered and n not in unwanted and n not in here)
-        wanted = [
-            *first,
-            *(name for name, _ in zip(more, range(FEWEST - len(here)), strict=False)),
-        ]
-    wanted = [name for name in dict.fromkeys(wanted) if name not in unwanted]
-    chosen = [offered[name] for name in wanted if name in offered][: MOST if not only else None]
-    missing = [f"{n}: left out. {reasons[n]}" for n in wanted if n not in offered and n in reasons]
-    if not chosen:
-        told = "\n".join(missing) or "Everything was excluded."
-        raise InputError(f"Nothing is left to tune for {workload.title}.\n{told}")
-    return chosen, missing
+def _guards(usual: Sequence[str], traits: Sequence[Trait]) -> tuple[Guard, ...]:
+    further = (name for trait in traits for name in trait.guards)
+    return tuple(Guard(metric=name) for name in dict.fromkeys((*usual, *further)))
 
 
-def _order(workload: Workload, reading: Reading) -> list[str]:
-    """Return the class's parameters, those that a trait prefers first."""
-    listed = [expert.knob for expert in workload.parameters]
-    known = {*listed, *(expert.knob for expert in workload.reserve)}
-    preferred = [
-        name
-        for trait in reading.traits
-        for name in load_workloads().trait(trait).prefer
-        if name in known
+def _reward(traits: Sequence[Trait]) -> RewardWeights:
+    wanted = [trait.stability_metric for trait in traits if trait.stability_metric is not None]
+    return RewardWeights(stability_metric=wanted[0]) if wanted else RewardWeights()
+
+
+def _heard(trait: Trait, params: Sequence[ActionParam], advice: Advice) -> str:
+    """Return what `trait` changes; the reason for each parameter stands beside it."""
+    changed = [
+        item.param
+        for item in params
+        if advice.adjusted.get(template(item.param)) == trait.title and _took(item, advice)
     ]
-    return list(dict.fromkeys([*preferred, *listed]))
+    its_own = f" Set for it, each with its reason: {', '.join(changed)}." if changed else ""
+    return f"{trait.title}: {trait.why}{its_own}"
 
 
-def _names(names: Iterable[str], device: str | None) -> list[str]:
-    return [load_catalogue().resolve(name, device).name for name in names]
-
-
-def _device(names: Iterable[str]) -> str | None:
-    blocks = (name.split("/")[1] for name in names if name.startswith("block/"))
-    return next((device for device in blocks if device != "{dev}"), None)
-
-
-def _template(item: AvailableKnob) -> str:
-    parts = item.knob.name.split("/")
-    return "/".join(["block", "{dev}", *parts[2:]]) if parts[0] == "block" else item.knob.name
-
-
-def _param(item: AvailableKnob, expert: ExpertKnob | None, no_prior: bool) -> ActionParam:
-    """Return the entry of a config: range, start, reason and confidence."""
-    known = expert or ExpertKnob(item.knob.name)
-    why = known.why or item.knob.why
-    confidence = None if no_prior else known.confidence
-    if item.knob.kind == "choice":
-        # A choice that only this machine has is added by `build_space`, and said there.
-        choices = tuple(choice for choice in item.choices if choice in item.knob.choices)
-        first = item.present if no_prior or known.start not in choices else str(known.start)
-        return ActionParam(
-            param=item.knob.name,
-            choices=choices,
-            start=first if first in choices else None,
-            why=why,
-            confidence=confidence,
-        )
-    low, high, start_at = _range(item, known, no_prior)
-    return ActionParam(
-        param=item.knob.name,
-        min=low,
-        max=high,
-        scale="log" if item.knob.scale == "log" else None,
-        start=start_at,
-        why=why,
-        confidence=confidence,
-    )
-
-
-def _range(item: AvailableKnob, expert: ExpertKnob, no_prior: bool) -> tuple[int, int, int]:
-    low, high, start = item.low, item.high, int(item.present)
-    if no_prior:
-        return low, high, start
-    if expert.low is not None and expert.low < high:
-        low = max(low, expert.low)
-    if expert.high is not None and expert.high > low:
-        high = min(high, expert.high)
-    if isinstance(expert.start, int):
-        start = expert.start
-    else:  # no opinion: the present value, which the range must then include
-        low, high = min(low, start), max(high, start)
-    return low, high, min(high, max(low, start))
-
-
-def _trait_notices(reading: Reading) -> list[str]:
-    traits = [load_workloads().trait(name) for name in reading.traits]
-    return [f"{trait.title}: {trait.why}" for trait in traits]
+def _took(item: ActionParam, advice: Advice) -> bool:
+    """Whether this machine offers what the trait wants; of choices it may lack the wanted one."""
+    expert = advice.about(template(item.param))
+    return item.choices is None or (expert is not None and item.start == expert.start)

@@ -1,10 +1,10 @@
 """The words that speak for a class, and how loudly; finds them in a description."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 
 from sealtune.catalogue.workloads import Workload, load_workloads
 from sealtune.strategist.words import GENERAL_WORDS, STOP_WORDS, stem, stems
@@ -15,6 +15,8 @@ _LIKENESS = 0.87
 _SHORTEST_GUESS = 6
 _NEGATIONS = frozenset({"not", "no", "without", "isnt", "never", "unlike", "instead", "rather"})
 _REACH = 3
+_RESPELT_WORDS = 200
+_REMEMBERED = 64
 
 Phrase = tuple[str, ...]
 
@@ -28,6 +30,21 @@ class Hit:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the vocabulary finds in one description.
+
+    Attributes:
+        hits: Class name to the terms that speak for it, loudest first.
+        strangers: Share of distinct words, stop words aside, that are no term, 0..1.
+        count: Number of words.
+    """
+
+    hits: Mapping[str, tuple[Hit, ...]]
+    strangers: float
+    count: int
+
+
 class Vocabulary:
     """Every term of every class, as stems.
 
@@ -36,30 +53,33 @@ class Vocabulary:
     """
 
     def __init__(self, classes: Sequence[Workload]) -> None:
-        general = {(stem(word),) for word in GENERAL_WORDS}
         self._terms: dict[str, dict[Phrase, float]] = defaultdict(dict)
         for workload in classes:
             levels = ((workload.hints, HINT), (workload.signs, SIGN), (workload.products, PRODUCT))
             for terms, weight in levels:
                 for phrase in map(stems, terms):
-                    if phrase not in general:
+                    if not _general().issuperset(phrase) or len(phrase) > 1:
                         self._terms[workload.name][phrase] = weight
         phrases = [(p, w) for terms in self._terms.values() for p, w in terms.items()]
-        examples = [stems(line) for workload in classes for line in workload.examples]
         self._longest = max(len(phrase) for phrase, _ in phrases)
         self._loud = sorted({p[0] for p, w in phrases if len(p) == 1 and w > HINT})
-        self._familiar = (
-            {word for phrase, _ in phrases for word in phrase}
-            | {word for line in examples for word in line}
-            | {stem(word) for word in STOP_WORDS | GENERAL_WORDS}
-        )
+        self._familiar = _general() | _quiet() | {word for p, _ in phrases for word in p}
 
-    def respell(self, words: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    def find(self, text: str) -> Terms:
+        """Return the terms of every class that `text` holds."""
+        words, guessed = self._respell(stems(text))
+        hits = {
+            name: tuple(sorted(found, key=lambda hit: -hit.weight))
+            for name, found in self._hits(words, guessed).items()
+        }
+        return Terms(hits, self._strangers(words), len(words))
+
+    def _respell(self, words: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
         """Return `words` with near misses of loud terms corrected, and which were corrected."""
         corrected: list[str] = []
         guessed: set[str] = set()
-        for word in words:
-            better = self._nearest(word)
+        for at, word in enumerate(words):
+            better = self._nearest(word) if at < _RESPELT_WORDS else word
             if better != word:
                 guessed.add(better)
             corrected.append(better)
@@ -78,14 +98,13 @@ class Vocabulary:
         close = near and near[0][0] == word[0] and len(word) - len(near[0]) <= _REACH
         return near[0] if close else word
 
-    def strangers(self, words: Sequence[str]) -> float:
+    def _strangers(self, words: Sequence[str]) -> float:
         """Return the share of distinct words, stop words aside, that fit no description at all."""
-        quiet = {stem(word) for word in STOP_WORDS}
-        content = {word for word in words if word not in quiet and not word.isdigit()}
+        content = {word for word in words if word not in _quiet() and not word.isdigit()}
         unknown = sum(word not in self._familiar for word in content)
         return unknown / len(content) if content else 1.0
 
-    def hits(self, words: Sequence[str], guessed: frozenset[str]) -> dict[str, list[Hit]]:
+    def _hits(self, words: Sequence[str], guessed: frozenset[str]) -> dict[str, list[Hit]]:
         """Return for each class the terms found in `words`: longest first, none overlapping.
 
         A loud term of several words hides the shorter ones inside it from every other class:
@@ -141,3 +160,50 @@ def _negated(hit: Hit, words: Sequence[str]) -> bool:
 def vocabulary() -> Vocabulary:
     """Return the vocabulary of the workload classes, built once."""
     return Vocabulary(load_workloads().classes)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def find_terms(text: str) -> Terms:
+    """Return the terms of every class that `text` holds."""
+    return vocabulary().find(text)
+
+
+def named_kinds(text: str) -> tuple[str, ...]:
+    """Return the classes whose products `text` names, in the order of workloads.toml.
+
+    >>> named_kinds("nginx and redis"), named_kinds("not redis"), named_kinds("a shop")
+    (('web_server', 'memory_cache'), (), ())
+    """
+    hits = find_terms(text).hits
+    return tuple(name for name in hits if any(hit.weight == PRODUCT for hit in hits[name]))
+
+
+def only_names(text: str) -> bool:
+    """Return whether `text` names products and says nothing else.
+
+    >>> only_names("nginx and redis"), only_names("nginx with redis sessions")
+    (True, False)
+    """
+    found = [hit for hits in find_terms(text).hits.values() for hit in hits]
+    names = {word for hit in found if hit.weight == PRODUCT for word in hit.phrase}
+    return bool(names) and set(stems(text)) <= names | _general() | _quiet()
+
+
+def says_nothing(text: str) -> bool:
+    """Return whether `text` asks for tuning without a word on what the machine is for.
+
+    >>> says_nothing("please tune this server"), says_nothing("tune this database server")
+    (True, False)
+    """
+    words = set(stems(text))
+    return bool(words & _general()) and words <= _general() | _quiet()
+
+
+@cache
+def _general() -> frozenset[str]:
+    return frozenset(stem(word) for word in GENERAL_WORDS)
+
+
+@cache
+def _quiet() -> frozenset[str]:
+    return frozenset(stem(word) for word in STOP_WORDS)

@@ -26,7 +26,7 @@ GENERAL_WORDS = _words("""
     program process software tune tuning optimize optimise optimization improve performance
     faster better run running workload load debian production main busy slow small large big
     heavy light client clients handle serve work many few thousand hundred day night second
-    minute time data
+    minute time data look
 """)
 """Words that fit any description: they neither speak for a class nor make the text absurd."""
 
@@ -48,9 +48,23 @@ def normalise(text: str) -> str:
     return " ".join(_WORD.findall(described))
 
 
+def described(text: str) -> str:
+    """Return `text` as a sentence for the encoder: no kernel parameters, no paths, no line ends.
+
+    >>> described("nginx,  many visitors; kernel.panic=1")
+    'nginx, many visitors;'
+    """
+    words = text[:MAX_CHARACTERS].split()
+    return " ".join(word for word in words if not _is_setting(word.lower()))
+
+
 def _is_instruction(word: str) -> bool:
+    return "=" in word or _is_setting(word)
+
+
+def _is_setting(word: str) -> bool:
     path = word.startswith(("/", "./", "../", "~")) and word.count("/") > 1
-    return "=" in word or path or _PARAMETER.match(word) is not None
+    return path or _PARAMETER.match(word) is not None
 
 
 def stem(word: str) -> str:

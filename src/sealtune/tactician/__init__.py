@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sealtune.tactician.model import SettingModel
     from sealtune.tactician.names import TACTICIANS
     from sealtune.tactician.policy import PolicyOptions
+    from sealtune.tactician.prior import Prior
     from sealtune.tactician.record import Budget, SearchResult, StopSearch, TrialRecord
     from sealtune.tactician.registration import register
     from sealtune.tactician.reward import Reward, RewardWeights
@@ -27,6 +28,7 @@ _HOMES = {
     "register": "registration",
     "SettingModel": "model",
     "PolicyOptions": "policy",
+    "Prior": "prior",
     "Budget": "record",
     "SearchResult": "record",
     "StopSearch": "record",
@@ -45,6 +47,7 @@ __all__ = [
     "Budget",
     "OSTuningEnv",
     "PolicyOptions",
+    "Prior",
     "Reward",
     "RewardWeights",
     "Sampler",

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sealtune.benchmarks.measurement import Direction, Measurement, failed
 from sealtune.errors import ConfigError, MeasurementError
 from sealtune.space.knobs import Setting
 from sealtune.space.space import Space
+from sealtune.tactician.guided import GuidedSampler
 from sealtune.tactician.names import PEERS, TACTICIANS
+from sealtune.tactician.prior import FocusBox, Prior, as_prior
 from sealtune.tactician.record import Budget, Ended, SearchResult, StopSearch, TrialRecord
 from sealtune.tactician.samplers import GridSampler, OptunaSampler, Sampler
 
@@ -32,7 +35,7 @@ def prepare_tactician(
     space: Space,
     budget: int | Budget,
     *,
-    prior: Setting | None = None,
+    prior: Setting | Prior | None = None,
     seed: int = 0,
     options: "PolicyOptions | None" = None,
 ) -> Sampler:
@@ -45,42 +48,62 @@ def prepare_tactician(
         name: One of `TACTICIANS`.
         space: Where to search.
         budget: Planned number of trials.
-        prior: Where to begin; knobs it does not name begin at their own start.
+        prior: A setting to begin at, or a whole `Prior`; knobs without one begin at their start.
         seed: Same seed and same scores, same proposals.
         options: A `sealtune.tactician.PolicyOptions`, for ``ppo`` and ``ppo-only``.
 
     Raises:
-        ConfigError: There is no such tactician.
+        ConfigError: There is no such tactician, or the prior is not of this space.
     """
-    start = beginning(space, prior)
+    if name not in TACTICIANS:
+        raise ConfigError(f"tactician: {name!r} is none of {', '.join(TACTICIANS)}")
+    belief = as_prior(prior).within(space)
     trials = budget if isinstance(budget, int) else budget.trials
+
+    def build(part: Space, start: Setting, share: int) -> Sampler:
+        # A later stage begins at the best known; a focus that does not hold it has been refuted.
+        focus = {
+            knob: (low, high)
+            for knob, (low, high) in belief.focus.items()
+            if knob in start
+            and (start[knob] == belief.start[knob] or low <= int(start[knob]) <= high)
+        }
+        known = replace(belief, start=start, focus=focus)
+        return _built(name, part, known, share, seed, options)
+
+    if belief.proposals or belief.stages:
+        return GuidedSampler(space, belief, trials, build)
+    return build(space, belief.start, trials)
+
+
+def _built(
+    name: str,
+    space: Space,
+    prior: Prior,
+    trials: int,
+    seed: int,
+    options: "PolicyOptions | None",
+) -> Sampler:
+    """Return the tactician `name`; of `prior` it takes start and focus."""
     if name == "grid":
-        return GridSampler(space, start, trials, seed)
+        return GridSampler(space, prior.start, trials, seed)
     if name in PEERS:
-        return OptunaSampler(name, space, start, seed)
-    if name in ("ppo", "ppo-only"):
-        from sealtune.tactician.policy import PolicyOptions
-        from sealtune.tactician.ppo import PolicySampler
+        return OptunaSampler(name, space, prior.start, seed)
+    from sealtune.tactician.policy import PolicyOptions
+    from sealtune.tactician.ppo import PolicySampler
 
-        # Without a model to practise on, few updates have to move the policy further.
-        plain = PolicyOptions(model=False, learning_rate=0.03)
-        usual = PolicyOptions() if name == "ppo" else plain
-        return PolicySampler(
-            name, space, start, trials=trials, seed=seed, options=options or usual
-        )
-    raise ConfigError(f"tactician: {name!r} is none of {', '.join(TACTICIANS)}")
-
-
-def beginning(space: Space, prior: Setting | None) -> Setting:
-    """Return the first setting to try: `prior`, completed by the space's own start.
-
-    Raises:
-        ConfigError: `prior` names a knob that is not in `space`.
-    """
-    unknown = sorted(set(prior or {}) - set(space.names))
-    if unknown:
-        raise ConfigError(f"prior: {', '.join(unknown)} not among {', '.join(space.names)}")
-    return space.repair({**space.start, **(prior or {})})
+    # Without a model to practise on, few updates have to move the policy further.
+    plain = PolicyOptions(model=False, learning_rate=0.03)
+    usual = PolicyOptions() if name == "ppo" else plain
+    return PolicySampler(
+        name,
+        space,
+        prior.start,
+        trials=trials,
+        seed=seed,
+        options=options or usual,
+        focus=FocusBox(space, prior.focus, prior.start) if prior.focus else None,
+    )
 
 
 def search(
@@ -90,7 +113,7 @@ def search(
     *,
     direction: Direction = "maximize",
     tactician: str | Sampler = "ppo",
-    prior: Setting | None = None,
+    prior: Setting | Prior | None = None,
     seed: int = 0,
     on_trial: Callable[[TrialRecord], None] | None = None,
     reward: RewardFunction | None = None,
@@ -105,7 +128,7 @@ def search(
         budget: Number of trials, or a `Budget`.
         direction: For plain floats; a `Measurement` brings its own.
         tactician: One of `TACTICIANS`, or what `prepare_tactician` returned.
-        prior: Where to begin; knobs it does not name begin at their own start.
+        prior: A setting to begin at, or a whole `Prior`; knobs without one begin at their start.
         seed: Same seed and same measurements, same search.
         on_trial: Called with every new trial, right after it.
         reward: Score of a measurement, higher is better, ``None`` for a failure; without it
@@ -116,7 +139,7 @@ def search(
         ConfigError: Unknown tactician, or a prior that is not of this space.
     """
     limits = Budget(budget) if isinstance(budget, int) else budget
-    start = beginning(space, prior)
+    start = as_prior(prior).within(space).start
     sampler = (
         prepare_tactician(tactician, space, limits, prior=prior, seed=seed)
         if isinstance(tactician, str)

@@ -70,9 +70,12 @@ class Policy:
         size: Number of knobs.
         options: How it learns.
         seed: Same seed and same scores, same policy.
+        spread: First standard deviation per knob, ``(size,)``; `options` has the usual one.
     """
 
-    def __init__(self, size: int, options: PolicyOptions, seed: int) -> None:
+    def __init__(
+        self, size: int, options: PolicyOptions, seed: int, spread: Vector | None = None
+    ) -> None:
         import torch
         from stable_baselines3 import PPO
         from stable_baselines3.common.logger import configure
@@ -104,6 +107,10 @@ class Policy:
             policy: Any = self._ppo.policy
             torch.nn.init.zeros_(policy.action_net.weight)
             torch.nn.init.zeros_(policy.action_net.bias)
+            if spread is not None:
+                narrow = torch.as_tensor(np.log(spread), dtype=torch.float32)
+                with torch.no_grad():
+                    policy.log_std.copy_(narrow.clamp(*np.log(_SPREADS)))
 
     def propose(self, count: int) -> Vector:
         """Return `count` actions of the present policy, ``(count, size)``, not clipped."""

@@ -161,17 +161,25 @@ class GridSampler:
             for row in itertools.product(*axes)
         ]
         order = np.random.default_rng(seed).permutation(len(grid))
-        self._proposals = itertools.chain([start], itertools.cycle([grid[i] for i in order]))
-        self._open = 0
+        self._grid = [grid[i] for i in order]
+        self._left = [start, *self._grid]
+        self._open: list[Setting] = []
 
     def ask(self) -> Setting:
         """Return the setting to try next."""
-        self._open += 1
-        return dict(next(self._proposals))
+        setting = dict(self._left.pop(0))
+        self._open.append(setting)
+        self._refill()
+        return dict(setting)
 
     def tell(self, setting: Setting, score: float | None) -> None:
         """Learn nothing; a trial that was not asked for is of an earlier run, and is skipped."""
-        if self._open:
-            self._open -= 1
-        else:
-            next(self._proposals)
+        if setting in self._open:
+            self._open.remove(setting)
+        elif setting in self._left:
+            self._left.remove(setting)
+            self._refill()
+
+    def _refill(self) -> None:
+        if not self._left:
+            self._left = list(self._grid)
