@@ -1,6 +1,7 @@
 """How well descriptions are understood: ``python -m bench.reading [--split test|development]``.
 
-The test split is held_back.toml, from which nothing was ever learned; the development split is
+The test split is held_back.toml and held_back_second.toml, two hands from which nothing was ever
+learned; the development split is
 examples.toml, each hand read by a layer that never saw it. Prints the table of docs/strategist.md.
 """
 
@@ -21,7 +22,8 @@ from sealtune.strategist.embedding.train import Material, fit, material, sharpen
 from sealtune.strategist.reading import is_clear, weigh
 from sealtune.strategist.vocabulary import HINT, find_terms
 
-HELD_BACK = Path(__file__).parents[1] / "tests" / "strategist" / "held_back.toml"
+_TESTS = Path(__file__).parents[1] / "tests" / "strategist"
+HELD_BACK = (_TESTS / "held_back.toml", _TESTS / "held_back_second.toml")
 SURE = 0.9
 _MEASURE = """
 import time, numpy
@@ -49,24 +51,30 @@ def main() -> None:
     arguments = parser.parse_args()
     known = load_examples()
     if arguments.split == "test":
-        unseen = held_back()
-        methods = _on_test(unseen, known)
+        for file in HELD_BACK:
+            unseen = held_back(file)
+            _table_of(file.name, unseen, _on_test(unseen, known))
     else:
-        unseen = list(known)
-        methods = _cross_validated(material(known), known)
-    print(f"{arguments.split}: {len(unseen)} descriptions\n")
-    print("| method | right | asked back | wrong | wrong and sure | top three | none found |")
-    print("|---|---|---|---|---|---|---|")
-    for name, shares in methods:
-        print(f"| {name} | " + " | ".join(_score(unseen, shares)) + " |")
-    print("\n| cost | |\n|---|---|")
+        _table_of("development", known, _cross_validated(material(known), known))
+    print("| cost | |\n|---|---|")
     for name, value in _costs():
         print(f"| {name} | {value} |")
 
 
-def held_back() -> list[Example]:
-    """Return the descriptions from which nothing was learned."""
-    document = tomllib.loads(HELD_BACK.read_text("utf-8"))
+def _table_of(
+    title: str, unseen: Sequence[Example], methods: Iterator[tuple[str, Shares]]
+) -> None:
+    print(f"{title}: {len(unseen)} descriptions\n")
+    print("| method | right | asked back | wrong | wrong and sure | top three | none found |")
+    print("|---|---|---|---|---|---|---|")
+    for name, shares in methods:
+        print(f"| {name} | " + " | ".join(_score(unseen, shares)) + " |")
+    print()
+
+
+def held_back(file: Path) -> list[Example]:
+    """Return the descriptions in `file`, from which nothing was learned."""
+    document = tomllib.loads(file.read_text("utf-8"))
     return [Example(text, kind, "") for kind, texts in document.items() for text in texts]
 
 

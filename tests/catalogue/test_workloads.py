@@ -29,7 +29,6 @@ def test_a_class_is_complete(workload):
     """Each has examples, parameters with reasons, a reserve and a package-free benchmark."""
     assert workload.title
     assert workload.description
-    assert len(workload.examples) >= 4
     assert 5 <= len(workload.parameters) <= 8
     assert all(expert.why for expert in workload.parameters)
     assert len(workload.parameters) + len(workload.reserve) >= 12
@@ -162,7 +161,6 @@ adjust = [{ knob = "vm.swappiness", low = 5, start = 20, why = "Because." }]
         ("low = 5", 'low = 5, classes = ["odd"]', "odd"),
         ('patterns = ["x"]', 'patterns = ["("]', "pattern"),
         ('why = "w"', 'why = "w"\navoid = ["vm.nothing"]', "vm.nothing is not in the catalogue"),
-        ('why = "w"', 'why = "w"\nspeaks_for = "odd"', "odd"),
     ],
 )
 def test_a_wrong_trait_is_refused_by_name(old, new, told):

@@ -65,12 +65,9 @@ class Workload:
         products: Names that settle the matter.
         signs: Phrases that point to it.
         hints: Words that only add up.
-        examples: Descriptions of it, compared by similarity.
         benchmarks: In order of preference; the last one needs no package.
         parameters: What to tune, most promising first.
         reserve: What fills the gaps that a machine leaves.
-        quality: It says how something is served more than what; another class of equal standing
-            wins, for the quality is kept as a trait.
     """
 
     name: str
@@ -84,11 +81,9 @@ class Workload:
     products: tuple[str, ...]
     signs: tuple[str, ...]
     hints: tuple[str, ...]
-    examples: tuple[str, ...]
     benchmarks: tuple[BenchmarkChoice, ...]
     parameters: tuple[ExpertKnob, ...]
     reserve: tuple[ExpertKnob, ...]
-    quality: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +144,6 @@ class Trait:
         stability_metric: What stands for stability in the reward, ``None`` for the usual one.
         clients: Fixed number of benchmark clients, ``None`` to leave it.
         clients_per_cpu: Clients for each CPU, ``None`` to leave it.
-        speaks_for: Class that it makes a little more likely, if any.
     """
 
     name: str
@@ -163,4 +157,3 @@ class Trait:
     stability_metric: Literal["repeatability", "pressure"] | None = None
     clients: int | None = None
     clients_per_cpu: int | None = None
-    speaks_for: str | None = None

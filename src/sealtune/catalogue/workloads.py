@@ -143,8 +143,6 @@ def _record(kind: type[Any], entry: Mapping[str, Any], where: str) -> Any:  # no
 
 def _check_trait(trait: Trait, classes: tuple[Workload, ...]) -> None:
     names = {workload.name for workload in classes}
-    if trait.speaks_for is not None and trait.speaks_for not in names:
-        raise ConfigError(f"{trait.name}: speaks_for {trait.speaks_for!r} is no class", fix=_FIX)
     for pattern in trait.patterns:
         try:
             re.compile(pattern)
