@@ -26,7 +26,7 @@ def test_there_are_exactly_the_ten_classes():
 
 @pytest.mark.parametrize("workload", load_workloads().classes, ids=lambda w: w.name)
 def test_a_class_is_complete(workload):
-    """Each has examples, parameters with reasons, a reserve and a package-free benchmark."""
+    """Each has parameters with reasons, a reserve and a package-free benchmark."""
     assert workload.title
     assert workload.description
     assert 5 <= len(workload.parameters) <= 8
@@ -69,7 +69,6 @@ guards = []
 products = []
 signs = []
 hints = []
-examples = []
 benchmarks = [{ tool = "sqlite", command = "c", metric = "m" }]
 parameters = [{ knob = "vm.swappiness", low = 1, high = 60, start = 10 }]
 reserve = []

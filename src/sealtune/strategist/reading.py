@@ -20,8 +20,11 @@ _MARGIN = 0.1
 _NO_WORKLOAD = 0.5
 _WORTH = 0.03
 _MIXED = 0.4
-_NAMED, _RUNNING, _INSTALLED = 8.0, 8.0, 1.5
+_NAMED, _RUNNING, _INSTALLED = 12.0, 8.0, 1.5
 _NONE = "none"
+_SIDE_BY_SIDE = "mixed_host"
+_MANY = 3
+"""So many kinds named, and nothing else said, is a machine that does all of it."""
 _EXCERPT = 80
 _NEAREST = 3
 _PASSAGE, _READ_WORDS = 4, 24
@@ -171,6 +174,7 @@ def weigh(
     shares: Mapping[str, float] = probabilities(text)
     named = named_kinds(text)
     if len(named) > 1 and only_names(text):  # nothing says which of them matters
+        named = named if len(named) < _MANY else (_SIDE_BY_SIDE,)
         shares = {name: (name in named) / len(named) for name in shares}
     if len(named) == 1 and not is_clear(shares):  # a product settles the matter
         shares = _tilt(shares, {named[0]: _NAMED, _NONE: 1 / _NAMED})
