@@ -97,7 +97,7 @@ def _cross_validated(known: Material, examples: Sequence[Example]) -> Iterator[t
             learned[unseen] = fit(taught).probabilities(tested.vectors, tested.terms)
     yield "nearest examples", _named(nearest)
     factor = sharpen(learned, known.kinds)
-    yield "all together", _named(layer.softmax(factor * np.log(learned + 1e-9)))
+    yield "learned layer", _named(layer.softmax(factor * np.log(learned + 1e-9)))
 
 
 def _by_terms(text: str) -> Mapping[str, float]:

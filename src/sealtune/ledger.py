@@ -76,11 +76,13 @@ class Ledger:
         live: Mapping[str, Value],
         ratio: float | None = None,
         score: float | None = None,
+        strategy: int = 1,
     ) -> None:
         """Make one finished run durable, account for its time, then show it."""
         number = self._numbers.get(phase, 0)
         self._numbers[phase] = number + 1
-        self.store.add_trial(self.session, TrialRow.of(phase, number, setting, run, score=score))
+        row = TrialRow.of(phase, number, setting, run, score=score, strategy=strategy)
+        self.store.add_trial(self.session, row)
         self.benchmark_seconds += run.seconds
         self.settle_seconds += run.settle_seconds
         self.cut_short += run.cut_short

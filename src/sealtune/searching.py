@@ -72,10 +72,12 @@ class SearchRuns:
         runs: Measures and records.
         reward: Turns a measurement into a score, given a reference.
         stop_at: When no further trial starts, by the ledger's clock [s].
+        strategy: Number of the strategy that is searched for, from 1.
     """
 
-    def __init__(self, runs: Runs, reward: Reward, stop_at: float) -> None:
+    def __init__(self, runs: Runs, reward: Reward, stop_at: float, strategy: int = 1) -> None:
         self._runs, self._reward, self._stop_at = runs, reward, stop_at
+        self._strategy = strategy
         self._racing = Racing.against(runs.baselines)
         self._since, self._failed = 0, False
         self._when: dict[int, float] = {}
@@ -121,6 +123,7 @@ class SearchRuns:
             live=self._runs.machine.live(),
             ratio=trial.relative,
             score=trial.score,
+            strategy=self._strategy,
         )
 
     def since(self, index: int) -> tuple[TrialRecord, ...]:

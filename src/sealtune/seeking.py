@@ -1,15 +1,14 @@
 """The search stage: one strategy's search, or a contest of several and the best one's search."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from sealtune.contest import Entrant, contest
+from sealtune.contest import Entrant, contest, most_entrants, rounds
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
 from sealtune.report.conclude import Found, Searched
 from sealtune.searching import Runs, SearchRuns
-from sealtune.space.knobs import ChoiceKnob, Setting
-from sealtune.space.space import Space
 from sealtune.tactician import (
     Budget,
     Sampler,
@@ -25,14 +24,18 @@ class _Lane:
     """One strategy's way through the search.
 
     Attributes:
+        number: Its position, from 1.
         plan: Its plan.
         trials: What it has tried, those of an interrupted session first.
-        sampler: Ready to go on from `trials`; ``None`` once used.
+        sampler: Its tactician, kept from round to round.
+        told: How many of `trials` the tactician has learnt from.
     """
 
+    number: int
     plan: Plan
     trials: tuple[TrialRecord, ...]
-    sampler: Sampler | None = None
+    sampler: Sampler
+    told: int = 0
     runs: SearchRuns | None = field(default=None, repr=False)
 
 
@@ -44,20 +47,21 @@ class SearchStage:
     Args:
         plan: What to search, its rivals beside it.
         ledger: Where runs and notes go.
-        history: Search trials of an interrupted session. A finished trial counts for every
-            strategy whose space holds its setting.
+        history: Number of the strategy to its search trials in an interrupted session.
     """
 
-    def __init__(self, plan: Plan, ledger: Ledger, history: tuple[TrialRecord, ...]) -> None:
+    def __init__(
+        self, plan: Plan, ledger: Ledger, history: Mapping[int, Iterable[TrialRecord]]
+    ) -> None:
         self._ledger = ledger
         plans = (plan, *plan.rivals)
-        self._lanes = [
-            _Lane(one, tuple(trial for trial in history if _holds(one.built.space, trial.setting)))
-            for one in plans
-        ]
         began = time.monotonic()
-        for lane in self._lanes:
-            lane.sampler = _tactician(lane)
+        trials = rounds(len(plans), plan.clock.search_trials)[-1][1]  # what the best one gets
+        self._lanes = []
+        for number, one in enumerate(plans, start=1):
+            known = tuple(replace(t, index=at) for at, t in enumerate(history.get(number, ())))
+            sampler = _tactician(one, trials, resumed=len(known))
+            self._lanes.append(_Lane(number, one, known, sampler))
         ledger.start_up_seconds += time.monotonic() - began
 
     def search(self, found: Found, runs: Runs) -> None:
@@ -69,13 +73,16 @@ class SearchStage:
         reserved = clock.reserved_seconds + clock.phase("screening").seconds
         stop_at = self._ledger.deadline - reserved
         for lane in self._lanes:
-            lane.runs = SearchRuns(runs, reward, stop_at)
+            lane.runs = SearchRuns(runs, reward, stop_at, lane.number)
         if len(self._lanes) == 1:
             self._ledger.phase("search", "searching", phase.seconds, clock.search_trials)
             trials = max(clock.search_trials, len(self._lanes[0].trials) + 1)
             found.search = self._run(found, Entrant(1), trials)
             return
-        count = len(self._lanes)
+        # Runs may cost more than planned: nobody is judged by one or two trials.
+        count = min(len(self._lanes), most_entrants(clock.search_trials))
+        if count < len(self._lanes):
+            self._ledger.note(f"Time for {count} of {len(self._lanes)} strategies is left.")
         self._ledger.note(
             f"{count} strategies get a short search of equal size each; the better half goes on, "
             "until one is left."
@@ -111,12 +118,13 @@ class SearchStage:
                 lane.plan.built.space,
                 lane.runs.measure,
                 Budget(trials),
-                tactician=lane.sampler or _tactician(lane),
+                tactician=lane.sampler,
                 prior=lane.plan.prior,
                 seed=lane.plan.seed,
                 reward=lane.runs,
                 on_trial=lane.runs.keep,
                 history=lane.trials,
+                told=lane.told,
             )
         except BaseException:  # what was learnt until now is part of the result
             tried = (*lane.trials, *lane.runs.since(len(lane.trials)))
@@ -124,10 +132,8 @@ class SearchStage:
             found.search = SearchResult(lane.plan.built.space, tried, start, "stopped")
             found.plan = lane.plan
             raise
-        finally:
-            lane.sampler = None
         result = lane.runs.rescored(result)
-        lane.trials = result.trials
+        lane.trials, lane.told = result.trials, len(result.trials)
         if result.ended == "failures":
             self._ledger.note(
                 "More than 3 trials failed in a row: the search ended with what is known."
@@ -135,28 +141,13 @@ class SearchStage:
         return result
 
 
-def _tactician(lane: _Lane) -> Sampler:
-    plan = lane.plan
+def _tactician(plan: Plan, trials: int, *, resumed: int) -> Sampler:
     return prepare_tactician(
         plan.request.tactician,
         plan.built.space,
-        plan.clock.search_trials,
+        trials,
         prior=plan.prior,
-        seed=plan.seed + len(lane.trials),  # the same one would propose the same trials again
+        seed=plan.seed + resumed,  # the same one would propose the finished trials again
         options=plan.policy_options,
+        resumed=resumed,
     )
-
-
-def _holds(space: Space, setting: Setting) -> bool:
-    """Return whether `setting` is a whole setting of `space`."""
-    if set(setting) != set(space.names):
-        return False
-    for name, value in setting.items():
-        knob = space.knob(name)
-        if isinstance(knob, ChoiceKnob):
-            fits = value in knob.choices
-        else:
-            fits = isinstance(value, int) and knob.low <= value <= knob.high
-        if not fits:
-            return False
-    return True

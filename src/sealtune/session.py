@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -68,7 +68,7 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     found = Found()
     try:
         with signals_interrupt():
-            history = _history(store, session, plan) if resume else ()
+            history = _history(store, session, plan) if resume else {}
             _all_stages(plan, ledger, found, history)
     except KeyboardInterrupt:
         found.interrupted = True
@@ -90,7 +90,7 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
 
 
 def _all_stages(
-    plan: Plan, ledger: Ledger, found: Found, history: tuple[TrialRecord, ...]
+    plan: Plan, ledger: Ledger, found: Found, history: Mapping[int, list[TrialRecord]]
 ) -> None:
     """Fill `found` stage by stage, so that an interruption keeps what is known until then."""
     ledger.phase("prepare", "loading the tactician and preparing the benchmark")
@@ -234,15 +234,16 @@ def _new_session(plan: Plan) -> NewSession:
     )
 
 
-def _history(store: Store, session: str, plan: Plan) -> tuple[TrialRecord, ...]:
-    """Return the finished search trials, each against the baseline of its own time."""
+def _history(store: Store, session: str, plan: Plan) -> dict[int, list[TrialRecord]]:
+    """Return each strategy's finished search trials, against the baseline of their own time."""
     sentinels = Sentinels(plan.adapter.direction)
     for row in (*store.trials(session, "aa"), *store.trials(session, "sentinel")):
         sentinels.add(Measurement(**row.measurement_fields()), row.started)
-    records = []
+    records: dict[int, list[TrialRecord]] = {}
     for row in store.trials(session, "search"):
         run = Measurement(**row.measurement_fields())
         good = run.value is not None and run.value > 0 and len(sentinels) > 0
         relative = sentinels.relative(run, row.started) if good else None
-        records.append(TrialRecord(row.index, dict(row.setting), run, row.score, relative))
-    return tuple(records)
+        record = TrialRecord(row.index, dict(row.setting), run, row.score, relative)
+        records.setdefault(row.strategy, []).append(record)
+    return records

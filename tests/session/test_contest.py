@@ -125,6 +125,30 @@ def test_too_many_strategies_for_the_time_are_refused():
         make_plan(request(trials=12))
 
 
+def test_a_tactician_goes_on_between_rounds(store, monkeypatch):
+    """In a later round a strategy's tactician is the one that learnt in the rounds before."""
+    from sealtune import seeking
+
+    built = []
+    real = seeking.prepare_tactician
+    monkeypatch.setattr(
+        seeking, "prepare_tactician", lambda *a, **k: built.append(k["resumed"]) or real(*a, **k)
+    )
+    tune(make_plan(request()), store, lambda _event: None)
+    assert built == [0, 0, 0]
+
+
+def test_each_trial_is_stored_for_its_strategy(store):
+    """The history says which strategy a trial was for, also where two search the same names."""
+    result = tune(make_plan(request()), store, lambda _event: None)
+    rows = store.trials(result.session, "search")
+    counted = {
+        one["number"]: sum(row.strategy == one["number"] for row in rows)
+        for one in result.strategies
+    }
+    assert counted == {one["number"]: one["trials"] for one in result.strategies}
+
+
 def test_an_interrupted_contest_goes_on_without_repeating_a_trial(store, monkeypatch):
     """Resumed, it takes up each strategy's finished trials and ends with the planned number."""
     monkeypatch.setenv("SEALTUNE_STORE", str(store.path))

@@ -77,6 +77,7 @@ class TrialRow:
         setting: Knob name to value; empty means the values as found.
         score: The reward the tactician was given; ``None`` outside the search.
         started: Seconds since the epoch [s].
+        strategy: Number of the strategy that a search trial was for, from 1.
         value: Primary metric in `unit`, ``None`` when the trial failed. The remaining fields are
             those of a benchmark's measurement, under the same names.
     """
@@ -100,6 +101,7 @@ class TrialRow:
     cut_short: bool = False
     failure: str | None = None
     unsafe: bool = False
+    strategy: int = 1
 
     @classmethod
     def of(
@@ -110,6 +112,7 @@ class TrialRow:
         measurement: object,
         *,
         score: float | None = None,
+        strategy: int = 1,
     ) -> "TrialRow":
         """Return the row of `measurement`: a mapping, or an object with fields of these names."""
         if isinstance(measurement, Mapping):
@@ -119,7 +122,7 @@ class TrialRow:
         if "intervals" in given:
             given["intervals"] = tuple(given["intervals"])
         score = None if score is None else float(score)
-        return cls(phase, index, dict(setting), score=score, **given)
+        return cls(phase, index, dict(setting), score=score, strategy=strategy, **given)
 
     def measurement_fields(self) -> dict[str, Any]:
         """Return the keyword arguments that rebuild the measurement."""
@@ -129,7 +132,7 @@ class TrialRow:
 MEASUREMENT_FIELDS = tuple(
     f.name
     for f in fields(TrialRow)
-    if f.name not in {"phase", "index", "setting", "score", "started"}
+    if f.name not in {"phase", "index", "setting", "score", "started", "strategy"}
 )
 
 

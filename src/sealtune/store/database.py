@@ -71,8 +71,19 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            if version < schema.VERSION:
+        if version < schema.VERSION:
+            with self._explained():
                 self._connection.executescript(schema.CREATE)
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Bring the tables of an older file up to date; a fresh file has version 0."""
+        with self._writing() as connection:  # another process may have been first
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            for older in range(version or schema.VERSION, schema.VERSION):
+                if older in schema.UPGRADES:
+                    connection.execute(schema.UPGRADES[older])
+            connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

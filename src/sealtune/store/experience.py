@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Evidence = Literal["confirmed", "screened", "searched"]
+Evidence = Literal["confirmed", "searched"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Experience:
     """What one strategy (a TuningConfig) earned in one session; the memory is made of these.
 
     Attributes:
-        id: Session id; the strategies that lost a contest add ``.2``, ``.3`` and so on.
+        id: Session id; a strategy that lost its contest adds ``.1``, ``.2`` and so on, its number.
         session: Session that measured it.
         when: Seconds since the epoch [s].
         description: What the person wrote, ``""`` for a config of theirs.
@@ -27,10 +27,11 @@ class Experience:
         verdict: Verdict of the session; ``none`` for a strategy that lost a contest.
         reward: Natural logarithm of the gain; 0 for ``none``, below 0 for worse or unsafe.
         evidence: What the reward rests on.
-        gain: ``estimate``, ``ci_low``, ``ci_high``, ``pairs``; ``None`` without fresh pairs.
+        gain: ``estimate``, ``ci_low``, ``ci_high``, ``pairs``, and ``gain_of``: what they measured,
+            the ``minimal`` setting or the whole ``candidate``; ``None`` without fresh pairs.
         setting: Smallest confirmed setting; the best found without a confirmation.
         effects: Parameter name to ``kept`` (bool) and ``effect`` (text), as in the result.
-        failed: Settings that tripped a guard rail or broke the benchmark.
+        failed: Settings that tripped a guard rail, broke the benchmark, or ended worse.
         simulated: Nothing real was measured.
     """
 

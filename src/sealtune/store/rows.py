@@ -10,7 +10,7 @@ from sealtune.store.base import MEASUREMENT_FIELDS, SessionRow, Status, TrialRow
 from sealtune.store.experience import Experience
 from sealtune.store.owner import Owner
 
-PLAIN_TRIAL = ("phase", "index", "score", "started")
+PLAIN_TRIAL = ("phase", "index", "score", "started", "strategy")
 TRIAL_JSON = ("setting", "latency_ms", "state")
 EXPERIENCE_JSON = (
     "traits",

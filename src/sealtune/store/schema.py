@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 VERSION = 2
-"""1: sessions, trials, intervals. 2: experiences beside them; nothing of 1 is changed."""
+"""1: sessions, trials, intervals. 2: experiences beside them; which strategy a trial was for."""
 
 # A finished trial never changes: the database itself refuses, whatever the program tries.
 TABLES = """
@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS trial (
   cut_short INTEGER NOT NULL,
   failure TEXT,
   unsafe INTEGER NOT NULL,
+  strategy INTEGER NOT NULL DEFAULT 1,
   UNIQUE (session, phase, "index")
 );
 CREATE TABLE IF NOT EXISTS interval (
@@ -93,11 +94,11 @@ CREATE TRIGGER IF NOT EXISTS interval_is_kept BEFORE DELETE ON interval
   BEGIN SELECT RAISE(ABORT, 'a finished trial never changes'); END;
 """
 
-CREATE = f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version = {VERSION};COMMIT;"
-"""Creates what is missing in one transaction: a new file, or one of an earlier version.
+CREATE = f"BEGIN IMMEDIATE;{TABLES}COMMIT;"
+"""Creates what is missing in one transaction; harmless when another process was first."""
 
-Harmless when another process was first.
-"""
+UPGRADES = {1: "ALTER TABLE trial ADD COLUMN strategy INTEGER NOT NULL DEFAULT 1"}
+"""Version of a file to the statement that makes its tables those of the next version."""
 
 
 def dump(value: Any) -> str:  # noqa: ANN401 - anything a result may hold

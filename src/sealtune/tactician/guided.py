@@ -103,6 +103,7 @@ class GuidedSampler:
         """Begin phase `number` with what is known."""
         phase = self._phases[number]
         self._at = number
+        self._start = {**self._start, **start}  # what does not vary yet stays at the best known
         self._names = frozenset(phase.names)
         inside = [knob for knob in self._space.knobs if knob.name in self._names]
         part = Space(inside, self._space.couplings)

@@ -38,6 +38,7 @@ def prepare_tactician(
     prior: Setting | Prior | None = None,
     seed: int = 0,
     options: "PolicyOptions | None" = None,
+    resumed: int = 0,
 ) -> Sampler:
     """Build a tactician ahead of time and hand it to `search`.
 
@@ -51,6 +52,8 @@ def prepare_tactician(
         prior: A setting to begin at, or a whole `Prior`; knobs without one begin at their start.
         seed: Same seed and same scores, same proposals.
         options: A `sealtune.tactician.PolicyOptions`, for ``ppo`` and ``ppo-only``.
+        resumed: Trials of an interrupted search that it will be told first; to PPO they stand
+            for its first, spread-out batch.
 
     Raises:
         ConfigError: There is no such tactician, or the prior is not of this space.
@@ -69,7 +72,10 @@ def prepare_tactician(
             and (start[knob] == belief.start[knob] or low <= int(start[knob]) <= high)
         }
         known = replace(belief, start=start, focus=focus)
-        return _built(name, part, known, share, seed, options)
+        # Of a curriculum's trials only those of this phase stand for its first batch.
+        earlier = trials - share if len(part) == len(space) else 0
+        done = max(0, resumed - earlier)
+        return _built(name, part, known, share, seed, options, done)
 
     if belief.proposals or belief.stages:
         return GuidedSampler(space, belief, trials, build)
@@ -83,6 +89,7 @@ def _built(
     trials: int,
     seed: int,
     options: "PolicyOptions | None",
+    resumed: int,
 ) -> Sampler:
     """Return the tactician `name`; of `prior` it takes start and focus."""
     if name == "grid":
@@ -102,6 +109,7 @@ def _built(
         trials=trials,
         seed=seed,
         options=options or usual,
+        resumed=resumed,
         focus=FocusBox(space, prior.focus, prior.start) if prior.focus else None,
     )
 
@@ -118,6 +126,7 @@ def search(
     on_trial: Callable[[TrialRecord], None] | None = None,
     reward: RewardFunction | None = None,
     history: Sequence[TrialRecord] = (),
+    told: int = 0,
 ) -> SearchResult:
     """Look for the setting with the best measurement.
 
@@ -134,6 +143,7 @@ def search(
         reward: Score of a measurement, higher is better, ``None`` for a failure; without it
             the metric itself, negated where lower is better.
         history: Trials of an interrupted search: learnt from, counted, not run again.
+        told: How many of them `tactician` has learnt from already, in an earlier call.
 
     Raises:
         ConfigError: Unknown tactician, or a prior that is not of this space.
@@ -146,7 +156,7 @@ def search(
         else tactician
     )
     trials = list(history)
-    for trial in trials:
+    for trial in trials[told:]:
         sampler.tell(trial.setting, trial.score)
     deadline = time.monotonic() + limits.seconds if limits.seconds is not None else None
     ended: Ended | None = None

@@ -44,6 +44,8 @@ class PolicySampler:
         options: How the policy learns; switches its parts off for comparisons.
         focus: Where most of the first batch goes and how wide the first policy is; forgotten
             when the best of that batch lies elsewhere.
+        resumed: Trials of an earlier run that it will be told first; they stand for as many of
+            the first batch.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class PolicySampler:
         seed: int,
         options: PolicyOptions | None = None,
         focus: FocusBox | None = None,
+        resumed: int = 0,
     ) -> None:
         self.name = name
         self.options = options or PolicyOptions()
@@ -66,9 +69,9 @@ class PolicySampler:
         self._focus = focus
         self._policy = self._new_policy()
         self._model = SettingModel(space) if self.options.model else None
-        self._queue = self._opening(start, trials)
+        self._queue = self._opening(start, trials)[resumed:]
         # A belief stands and falls with its start, and one run is one noisy number.
-        self._again = start if self._focus is not None else None
+        self._again = start if self._focus is not None and not resumed else None
         self._tried: list[Setting] = []
         self._scores: list[float | None] = []
         self._learnt = 0
