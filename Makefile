@@ -2,13 +2,19 @@
 WORKLOAD ?=
 ARGS ?=
 
-.PHONY: optimize test check setup bench-verdict bench-search kills clean
+.PHONY: optimize test check setup bench-verdict bench-search bench-reading bench-memory kills clean
 
 optimize: setup
 	@.venv/bin/sealtune optimize "$(WORKLOAD)" $(ARGS)
 
+# What touches the real kernel or starts servers runs one by one; the rest on all processors.
 test: setup
+ifeq ($(strip $(ARGS)),)
+	@.venv/bin/python -m pytest -n logical --dist loadfile -m "not kernel and not server and not browser"
+	@.venv/bin/python -m pytest -m "kernel or server or browser"
+else
 	@.venv/bin/python -m pytest $(ARGS)
+endif
 
 check: setup
 	@.venv/bin/ruff check .
@@ -24,6 +30,12 @@ bench-verdict: setup
 
 bench-search: setup
 	@.venv/bin/python -m bench.search_quality $(ARGS)
+
+bench-reading: setup
+	@.venv/bin/python -m bench.reading $(ARGS)
+
+bench-memory: setup
+	@.venv/bin/python -m bench.memory $(ARGS)
 
 kills: setup
 	@.venv/bin/python -m tests.kernel.session_kills $(ARGS)
