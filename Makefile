@@ -7,11 +7,11 @@ ARGS ?=
 optimize: setup
 	@.venv/bin/sealtune optimize "$(WORKLOAD)" $(ARGS)
 
-# What touches the real kernel or starts servers runs one by one; the rest on all processors.
+# What touches the real kernel, starts servers or is slow runs one by one; the rest on all processors.
 test: setup
 ifeq ($(strip $(ARGS)),)
-	@.venv/bin/python -m pytest -n logical --dist loadfile -m "not kernel and not server and not browser"
-	@.venv/bin/python -m pytest -m "kernel or server or browser"
+	@.venv/bin/python -m pytest -n logical --dist worksteal -m "not kernel and not server and not browser and not slow"
+	@.venv/bin/python -m pytest -m "kernel or server or browser or slow"
 else
 	@.venv/bin/python -m pytest $(ARGS)
 endif

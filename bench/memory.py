@@ -4,9 +4,12 @@
 
 The machines are synthetic (`bench.synthetic.machines`). A machine of the past is searched for 60
 trials from the values as found, its best setting confirmed by pairs and reduced to what carries
-the gain, as a session does it. What is kept of that goes through `experience_of`, `recall` and
-`remembered` into the search of the machine at hand, which is like the past one but not the same,
-unrelated to it, or its opposite. The same search without a memory is the comparison.
+the gain, as a session does it. What is kept of that goes through `experience_of`,
+`recall` and `remembered` into the search of the machine at hand, which is like the past one but
+not the same, unrelated to it, or its opposite. The same search without a memory is the comparison.
+A past that ended without a gain misleads nobody: of machines that are not alike, only confirmed
+memories count, and the table says how many of all there were. The rows *staged* have no memory but
+a curriculum of no opinion: the first half of the parameters, then the rest.
 
 *Trials to 90 %*: after how many trials the recommendation has, without noise, 90 % of the
 reachable gain, and still has it two trials later; 61 if never. *Trials to what 60 without reach*:
@@ -45,7 +48,7 @@ from sealtune.verdict import confirm, minimise
 
 TRIALS = 60
 ENOUGH = 0.9
-Use = Literal["none", "focus", "narrow"]
+Use = Literal["none", "staged", "focus", "narrow"]
 KINSHIPS: tuple[Kinship, ...] = get_args(Kinship)
 
 
@@ -79,7 +82,12 @@ def run(job: Job) -> list[Curve]:
     """Search the machine at hand without a memory, and with each kind of one."""
     _, here = machines(job.family, job.seed, "like")
     plain = plan_for(here, job.seed)
-    curves = [Curve(job, None, "none", searched(here, plain, job.seed))]
+    stages = stages_of([param.param for param in plain.action_space])
+    staged = plain.model_copy(update={"curriculum": stages})
+    curves = [
+        Curve(job, None, "none", searched(here, plain, job.seed)),
+        Curve(job, None, "staged", searched(here, staged, job.seed)),
+    ]
     for kinship in KINSHIPS:
         past, _ = machines(job.family, job.seed, kinship)
         experience = lived(past, plan_for(past, job.seed), job.seed + 500_000)
@@ -110,6 +118,11 @@ def plan_for(machine: Surface, seed: int) -> TuningConfig:
     )
 
 
+def stages_of(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the two halves of `names`."""
+    return tuple(names[: len(names) // 2]), tuple(names[len(names) // 2 :])
+
+
 DESCRIPTION = "a low-latency redis cache, one client at a time"
 
 
@@ -128,7 +141,7 @@ def offered_by(machine: Surface) -> Availability:
 def lived(machine: Surface, config: TuningConfig, seed: int) -> Experience:
     """Search, confirm and minimise on `machine`; return what is remembered of it."""
     measure = machine.measure(seed)
-    result = search(machine.space, measure, TRIALS, seed=seed)
+    result = search(machine.space, measure, TRIALS, prior=machine.space.start, seed=seed)
     present = machine.space.start
 
     def run_once(setting: Setting) -> Measurement:
@@ -137,21 +150,24 @@ def lived(machine: Surface, config: TuningConfig, seed: int) -> Experience:
     changed = {k: v for k, v in result.best_setting.items() if v != present[k]}
     confirmation = confirm(run_once, changed, seed=seed)
     found: dict[str, Any] = {"verdict": confirmation.outcome, "gain": None, "best_config": changed}
-    kept = set(changed)
+    kept, effects = set(changed), dict.fromkeys(changed, "not tested")
     if confirmation.gain is not None:
         gain = confirmation.gain
         if confirmation.outcome == "improved":
             minimal = minimise(run_once, changed, confirmation, seed=seed)
             gain, kept = minimal.gain, set(minimal.setting)
-            found["best_config"] = minimal.setting
+            effects = {effect.knob: effect.status for effect in minimal.effects}
+            found |= {"best_config": minimal.setting, "gain_of": minimal.gain_of}
         ends = {"estimate": gain.estimate, "ci_low": gain.ci_low, "ci_high": gain.ci_high}
         found["gain"] = {**ends, "pairs": gain.pairs}
     rows = [
-        {"name": name, "kept": name in kept, "effect": "", "best": str(value)}
+        {"name": name, "kept": name in kept, "effect": effects[name], "best": str(value)}
         for name, value in changed.items()
     ]
     return experience_of(
         {
+            "full_config": changed,
+            "gain_of": "candidate",
             **found,
             "session": f"20260101-0000-{seed % 1000:03}",
             "facts": Facts(kernel="6.1.0", cpus=4, memory_bytes=8 * 2**30).as_dict(),
@@ -175,7 +191,7 @@ def with_memory(machine: Surface, config: TuningConfig, experience: Experience) 
     facts = Facts(kernel="6.1.4", cpus=8, memory_bytes=16 * 2**30)
     availability = offered_by(machine)
     task = Task(DESCRIPTION, facts, availability, experiences=(experience,))
-    return remembered(config, recall(task), availability)
+    return remembered(config, recall(task, config=config), availability)
 
 
 def narrowed(config: TuningConfig) -> TuningConfig:
@@ -224,24 +240,37 @@ def mean_loss(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def print_table(curves: Sequence[Curve]) -> None:
-    """Print one row per family, kinship and use of the memory."""
+    """Print one row per family, kinship and use of the memory, after one with stages."""
     print(
-        "| family | memory of a machine that is | used as | trials to 90 %, without -> with |",
+        "| family | memory of a machine that is | memories | used as "
+        "| trials to 90 %, without -> with |",
         end="",
     )
     print(" ratio of medians | trials to what 60 without reach | share at 60 | loss at 60 |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for family in (*PAIR_FAMILIES, "both"):
         mine = [c for c in curves if family in (c.job.family, "both")]
         plain = {c.job: c for c in mine if c.use == "none"}
+        staged = [(plain[c.job], c) for c in mine if c.use == "staged"]
+        print_row((family, "no machine", "none", "staged"), staged)
         for kinship in KINSHIPS:
             for use in ("focus", "narrow"):
                 others = [c for c in mine if (c.kinship, c.use) == (kinship, use)]
-                print_row(family, kinship, use, [(plain[c.job], c) for c in others])
+                sure = [c for c in others if c.verdict == "improved"]
+                told = f"{len(sure)} of {len(others)} confirmed"
+                counted = others if kinship == "like" else sure
+                label = (
+                    family,
+                    kinship,
+                    f"{told}, all counted" if counted is others else told,
+                    use,
+                )
+                if counted:
+                    print_row(label, [(plain[c.job], c) for c in counted])
 
 
-def print_row(family: str, kinship: str, use: str, pairs: Sequence[tuple[Curve, Curve]]) -> None:
-    """Print the comparison of two searches of the same machines."""
+def print_row(label: Sequence[str], pairs: Sequence[tuple[Curve, Curve]]) -> None:
+    """Print the comparison of two searches of the same machines, after the cells of `label`."""
     needed = np.array([[one.trials_to(ENOUGH) for one in pair] for pair in pairs], np.float64)
     same = np.array([[b.trials_to(a.shares[-1])] for a, b in pairs], np.float64)
     final = np.array([[a.shares[-1], b.shares[-1]] for a, b in pairs])
@@ -250,7 +279,7 @@ def print_row(family: str, kinship: str, use: str, pairs: Sequence[tuple[Curve, 
     loss = "{:+.1%} [{:+.1%}, {:+.1%}]".format(*bootstrap(final, mean_loss))
     before, after = np.median(needed, axis=0)
     shares = "{:.2f} -> {:.2f}".format(*final.mean(axis=0))
-    cells = [family, kinship, use, f"{before:.0f} -> {after:.0f}", ratio, equal, shares, loss]
+    cells = [*label, f"{before:.0f} -> {after:.0f}", ratio, equal, shares, loss]
     print("| " + " | ".join(cells) + " |")
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sealtune.errors import MachineBusyError, NotRootError, SessionNotFoundError
+from sealtune.errors import KeepingError, MachineBusyError, NotRootError, SessionNotFoundError
 from sealtune.guard import recovery
 from sealtune.machine import busy_reasons, find_services
 from sealtune.planning import (
@@ -67,7 +67,9 @@ def prepare(
         recording=recording,
         replay=replay,
     )
-    return make_plan(request, approve, strategist=strategist, experiences=_memory(request))
+    experiences, notices = _memory(request)
+    plan = make_plan(request, approve, strategist=strategist, experiences=experiences)
+    return replace(plan, notices=(*plan.notices, *notices))
 
 
 def prompt_for(request: Request) -> str:
@@ -79,16 +81,19 @@ def prompt_for(request: Request) -> str:
 
 def task_for(request: Request) -> Task:
     """Return what a strategist would be asked for `request`, the memory included."""
-    return task_of(request, _memory(request))
+    return task_of(request, _memory(request)[0])
 
 
-def _memory(request: Request) -> tuple[Experience, ...]:
-    """Return what earlier sessions were worth; no history, or one that is broken, is none."""
+def _memory(request: Request) -> tuple[tuple[Experience, ...], tuple[str, ...]]:
+    """Return what earlier sessions were worth, and why nothing is known of them."""
     path = default_store_path()
-    if not request.use_memory or not path.exists():
-        return ()
-    with open_store() as store:
-        return store.experiences(simulated=request.dry_run)
+    if not request.use_memory or not os.path.exists(path):  # `Path.exists` may raise
+        return (), ()
+    try:
+        with SqliteStore(path) as store:
+            return tuple(store.experiences(simulated=request.dry_run)), ()
+    except (KeepingError, OSError) as error:  # looking must stay possible
+        return (), (f"What earlier sessions found is not used: {error}",)
 
 
 def check_ready(plan: Plan) -> tuple[str, ...]:

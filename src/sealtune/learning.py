@@ -46,7 +46,12 @@ def experiences_of(
 def _lost(winner: Experience, rival: Searched, plan: Plan) -> Experience:
     trials = rival.search.trials if rival.search else ()
     best = rival.search.best_setting if rival.search else {}
-    broken = [trial.setting for trial in trials if trial.score is None]
+    good = [trial.setting for trial in trials if trial.score is not None]
+    broken = [
+        trial.setting
+        for trial in trials
+        if trial.score is None and (trial.measurement.unsafe or trial.setting not in good)
+    ]
     return rival_experience(
         winner,
         rival.number,

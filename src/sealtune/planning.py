@@ -170,7 +170,8 @@ def _strategies(request: Request, task: Task, strategist: Strategist) -> tuple[S
         )
     first, *others = strategist(task)
     if task.experiences:
-        config = remembered(first.config, recall(task), task.availability)
+        recollection = recall(task, reading=first.reading, config=first.config)
+        config = remembered(first.config, recollection, task.availability)
         first = replace(first, config=config)
     return (first, *others)
 

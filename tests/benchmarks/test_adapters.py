@@ -225,3 +225,9 @@ def test_an_error_line_tells_more_than_the_last_one() -> None:
     text = "starting\npgbench: error: connection to server failed\nsee the manual\n"
     assert telling_line(text) == "pgbench: error: connection to server failed"
     assert telling_line("one\ntwo\n\n") == "two"
+
+
+def test_the_line_shown_steers_no_terminal():
+    """What a program prints may be told, but not obeyed by the screen."""
+    assert telling_line("fatal\x1b[2J: \u202eno\x07 disk") == "fatal[2J: no disk"
+    assert telling_line("one\n\x1b]0;title\x07two") == "]0;titletwo"

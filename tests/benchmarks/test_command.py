@@ -35,6 +35,18 @@ CATALOGUE = {
 }
 
 
+@pytest.mark.parametrize(
+    "sign", ["\x1b", "\x07", "\u200b", "\u202e", "\u2066", "\r", "\x85", "\u2028", "\t", "\x00"]
+)
+@pytest.mark.parametrize("command", ["./load.sh '{}'", "pgbench -c 4 -P '{}'", "pgbench{} -c 4"])
+def test_what_is_approved_can_be_seen(command: str, sign: str) -> None:
+    """No character of a command hides from whoever says yes to it; the error shows which did."""
+    with pytest.raises(ConfigError) as caught:
+        parse_command(command.format(sign))
+    assert repr(sign) in str(caught.value)
+    assert all(one.isprintable() for one in str(caught.value))
+
+
 @pytest.mark.parametrize("text", CATALOGUE)
 def test_catalogue_commands_need_no_approval(text: str) -> None:
     """The commands that the strategist writes become their adapter, without a question."""

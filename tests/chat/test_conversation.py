@@ -1,11 +1,17 @@
 """Turns of the conversation: tools, approvals, mistakes of the model, limits."""
 
+import json
+
 import pytest
 from pydantic_ai.exceptions import ModelConnectionError
+from pydantic_ai.messages import ModelResponse, ToolCallPart
+from pydantic_ai.models.wrapper import WrapperModel
 from tests.chat.scene import CACHE, Scene, call, returned, scripted
 from tests.contracts.store import new_session
 
 from sealtune.chat.agent import LIMITS
+from sealtune.chat.conversation import Brain
+from sealtune.chat.discretion import hidden
 from sealtune.entry import open_store
 from sealtune.toolbox import CHANGING, READING, Toolbox
 
@@ -80,6 +86,52 @@ def test_yes_beforehand_starts_without_asking():
     shown = scene.say(CACHE)
     assert "how long" in shown.split("[search]")[0]
     assert "[search] trial 1" in shown
+
+
+def own(command: str):
+    """Hand over the config that was proposed, with a benchmark of the model's choice in it."""
+
+    def step(messages) -> call:
+        config = dict(returned(messages, "propose_config")["config"])
+        metric = "score" if command.startswith("/") else config["reward_metric"]
+        config |= {"benchmark_command": command, "reward_metric": metric}
+        return call("optimize_workload", config_json=config)
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "command", ["/bin/cat /etc/hostname", "redis-benchmark -t get -h db.example.org"]
+)
+def test_yes_beforehand_is_about_no_command_of_the_models(command):
+    """
+    With --yes a command that needs a yes of its own is refused on a pipe, and asked about at a
+    terminal.
+    """
+    model = scripted(propose(), own(command), "It needs a terminal.")
+    shown = Scene(model, None, yes=True).say(CACHE)
+    assert command in shown
+    assert "[search]" not in shown
+    assert "nobody" in returned(model.seen[2], "optimize_workload")
+
+    scene = Scene(scripted(propose(), own(command), "As you wish."), ["n"], yes=True)
+    assert "[search]" not in scene.say(CACHE)
+    assert scene.questions == ["Start? [y/N] "]
+
+
+@pytest.mark.parametrize("tool", ["apply_permanently", "revert"])
+def test_yes_beforehand_keeps_and_undoes_nothing(tool, monkeypatch):
+    """
+    With --yes nothing becomes permanent, and nothing permanent is undone, without a person.
+    """
+    toolbox, carried_out = Toolbox(dry_run=True), []
+    monkeypatch.setattr(toolbox, "preview", lambda *_call, **_width: "the files")
+    monkeypatch.setattr(toolbox, tool, lambda **given: carried_out.append(given) or {})
+    model = scripted(call(tool), "It needs a terminal.")
+    shown = Scene(model, None, toolbox=toolbox, yes=True).say("keep it")
+    assert "the files" in shown
+    assert carried_out == []
+    assert "nobody" in returned(model.seen[1], tool)
 
 
 def test_a_call_that_would_be_refused_is_never_asked_about():
@@ -306,3 +358,62 @@ def test_a_bug_in_a_tool_does_not_end_the_conversation(monkeypatch):
     assert "a bug in sealtune: KeyError: 'missing' (test_conversation.py:" in shown
     assert "It failed." in shown
     assert "Still here." in scene.say("hello")
+
+
+def test_whatever_goes_wrong_with_a_model_is_answered_for():
+    """
+    An error that nobody foresaw is named by its kind; the built-in strategist answers the turn.
+    """
+    scene = Scene(scripted(UnicodeError("sk-hunter2"), "Back."), stand_in=scripted("I answer."))
+    shown = scene.say("why?")
+    assert "test:model failed (UnicodeError)" in shown
+    assert "hunter2" not in shown
+    assert "I answer." in shown
+    assert "Back." in scene.say("and now?")
+
+
+def test_a_stand_in_that_fails_too_ends_the_turn_alone():
+    """
+    The conversation goes on after a failure that nobody can answer for.
+    """
+    scene = Scene(scripted(KeyError("a"), "Back."), stand_in=scripted(KeyError("b")))
+    assert "say it differently" in scene.say("why?")
+    assert "Back." in scene.say("and now?")
+
+
+class Loaded(WrapperModel):
+    """A model that lies in memory until it is released."""
+
+    loaded = True
+
+
+def test_a_model_is_let_go_of_at_the_end_and_when_another_answers(monkeypatch):
+    """
+    What was loaded for a conversation is released by /model and by leaving.
+    """
+
+    def release(model):
+        model.loaded = False
+
+    monkeypatch.setattr("sealtune.chat.conversation.release", release)
+    first, second = Loaded(scripted("One.")), Loaded(scripted("Two."))
+    conversation = Scene(first).conversation
+    conversation.change(Brain("second", second))
+    assert (first.loaded, second.loaded) == (False, True)
+    conversation.close()
+    assert not second.loaded
+
+
+def test_names_spelt_in_json_are_hidden_too():
+    """
+    Arguments are read before they are searched: escapes and texts inside texts hide nobody.
+    """
+    inner = '{"why": "for \\u0061lice"}'
+    arguments = json.dumps({"config_json": inner, "minutes": 6})
+    messages = [ModelResponse([ToolCallPart("optimize_workload", arguments)])]
+    (sent,) = hidden(messages, lambda text: text.replace("alice", "[user]"))
+    args = json.loads(sent.parts[0].args)
+    assert args["minutes"] == 6
+    assert json.loads(args["config_json"]) == {"why": "for [user]"}
+    broken = [ModelResponse([ToolCallPart("status", '{"why": "alice')])]
+    assert "alice" not in str(hidden(broken, lambda text: text.replace("alice", "[user]")))

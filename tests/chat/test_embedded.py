@@ -591,6 +591,15 @@ def test_it_goes_on_where_a_model_broke_off(talk):
     assert "SIMULATED" in said
 
 
+def test_the_way_to_a_model_that_is_told_is_one(talk):
+    """
+    What is not understood is answered with a command line that takes a model.
+    """
+    _, said = talk.say("fnord")
+    assert "sealtune chat --model provider:name" in said
+    assert "/model provider:name" in said
+
+
 @pytest.mark.parametrize("words", ["optimize for a redis cache", "hello", "status", "help"])
 def test_streamed_and_whole_answers_are_the_same(words):
     """

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from rich.console import Console
-from tests.chat.scene import CACHE, QUICK, Says
+from tests.chat.scene import CACHE, QUICK, Says, scripted
 from tests.chat.service import Service, optimize, tool_results
 from tests.openai_server import Call, Calls, Drop, Error, Hang, Raw, Text
 
@@ -260,3 +260,71 @@ def test_a_model_that_was_named_and_cannot_be_used_is_refused(monkeypatch):
     assert "OPENAI_API_KEY is not set" in shown
     assert "the built-in strategist answers" in shown
     assert "-> list_benchmarks()" in shown
+
+
+def test_what_will_be_sent_is_shown_before_it_is(monkeypatch):
+    """
+    /prompt prints instructions, tools and conversation as the service then gets them, without
+    what tells whose machine this is; nothing is sent for it.
+    """
+    monkeypatch.setenv("USER", "carolina")
+    script = [Call("status"), Text("Nothing is applied."), Text("Yes.")]
+    with Service(script) as server:
+        shown = talk(server.url, "I am carolina, status?", "/prompt", "(what you say next)")
+    printed = shown.split("=== INSTRUCTIONS ===")[1]
+    assert len(server.requests) == 3
+    system, *messages = server.requests[2].messages
+    assert system["content"] in printed
+    for tool in server.requests[2].body["tools"]:
+        assert tool["function"]["description"] in printed
+    for message in messages:
+        assert (message.get("content") or "") in printed
+    assert "carolina" not in printed
+    assert "call of status" in printed
+
+
+def test_without_a_model_nothing_is_sent():
+    """
+    /prompt says so.
+    """
+    assert "Nothing: no model is asked." in talk(None, "/prompt")
+
+
+def test_a_model_set_up_elsewhere_that_cannot_be_built_stops_nobody(monkeypatch):
+    """
+    Named in a variable: the banner says why, the built-in strategist answers. By --model: refused.
+    """
+
+    def broken(_choice):
+        raise ConfigError("m.gguf cannot be loaded")
+
+    monkeypatch.setattr("sealtune.chat.session.build", broken)
+    monkeypatch.setenv("SEALTUNE_MODEL", "http://127.0.0.1:9/v1#m")
+    shown = " ".join(talk(None, "which benchmarks are there?").split())
+    assert "m.gguf cannot be loaded (SEALTUNE_MODEL): the built-in strategist answers" in shown
+    assert "-> list_benchmarks()" in shown
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        talk("http://127.0.0.1:9/v1", "hello")
+    shown = talk(None, "/model http://127.0.0.1:9/v1#m", "hello")
+    assert "cannot be loaded" in shown
+    assert "Hello." in shown
+
+
+def test_a_home_of_nobody_is_no_place_to_save():
+    """
+    /save with an unknown ~user is one line, and the conversation goes on.
+    """
+    shown = talk(None, "/save ~nobody9/x", "hello")
+    assert "Name a new file" in shown
+    assert "Hello." in shown
+
+
+def test_who_is_loaded_here_is_said_to_take_memory(tmp_path, monkeypatch):
+    """
+    A model in this machine's memory stays there while a benchmark runs: the banner says so.
+    """
+    monkeypatch.setattr("sealtune.strategist.model.choice._importable", lambda module: True)
+    monkeypatch.setattr("sealtune.chat.session.build", lambda choice: scripted("Hello."))
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    monkeypatch.setenv("SEALTUNE_MODEL", f"local:{tmp_path}/m.gguf")
+    assert "stays in memory while a benchmark runs" in talk(None)

@@ -1,13 +1,23 @@
 """The command line, as a person or a script sees it."""
 
+import contextlib
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from sealtune.errors import ApplyError
+from sealtune.request import Request
+from sealtune.space.config import load_config
+
 HEAVY = ("torch", "stable_baselines3", "gymnasium", "optuna", "scipy", "numpy", "pydantic_ai")
+TWO_MODELS = ("--model", "embedded", "--model", "embedded")
 CACHE = "low latency redis cache, one client at a time"
 
 
@@ -36,6 +46,7 @@ def sealtune(tmp_path):
 
 
 CALL = "from sealtune.cli import main; main()"
+CLOSED = "import os, sys; os.close(0); sys.stdin = None\n"
 CALL_AND_LIST = """
 from sealtune.cli import main
 try:
@@ -82,6 +93,119 @@ def test_a_plan_is_written_and_runs(sealtune, tmp_path):
     assert "SIMULATED" in done.stdout
 
 
+def test_doctor_names_both_places_that_show_what_is_sent(sealtune):
+    """
+    With a model that is not on this machine, a plan and a chat each have their own way to show it.
+    """
+    told = sealtune("doctor", env={"SEALTUNE_MODEL": "openai:gpt-5", "OPENAI_API_KEY": "none"})
+    line = next(line for line in told.stdout.splitlines() if line.startswith("strategist"))
+    assert "--show-prompt" in line
+    assert "/prompt" in line
+
+
+def test_yes_to_a_chat_promises_no_more_than_it_does(sealtune):
+    """
+    ``chat --help`` says that ``--yes`` is about runs of known benchmarks alone.
+    """
+    assert "known benchmarks unasked" in " ".join(sealtune("chat", "--help").stdout.split())
+
+
+def test_every_strategy_of_a_plan_is_written(sealtune, tmp_path):
+    """
+    ``plan --strategies 2 -o`` writes both strategies, each a config of its own that loads.
+    """
+    path = tmp_path / "config.json"
+    planned = sealtune("plan", CACHE, "--strategies", "2", "--seed", "1", "-o", str(path))
+    assert planned.returncode == 0, planned.stderr
+    first, second = (load_config(tmp_path / name) for name in ("config.json", "config-2.json"))
+    assert first.action_space != second.action_space
+    assert "config-2.json" in planned.stdout
+
+
+@pytest.mark.parametrize("trials", ["1", "2", "3"])
+def test_two_or_three_trials_are_enough_to_start(sealtune, trials):
+    """
+    However few the trials, what was said yes to runs.
+    """
+    done = sealtune("optimize", CACHE, "--dry-run", "--yes", "--seed", "1", "--trials", trials)
+    assert done.returncode in (0, 3, 4), done.stderr
+
+
+def test_a_broken_history_is_none_to_a_plan(sealtune, tmp_path):
+    """
+    A plan is made all the same, and says that nothing is remembered.
+    """
+    (tmp_path / "sessions.db").write_text("no database at all\n" * 100)
+    planned = sealtune("plan", CACHE)
+    assert planned.returncode == 0, planned.stderr
+    assert "earlier sessions found is not used" in planned.stdout
+
+
+def test_a_closed_stdin_is_nobody_to_ask(sealtune):
+    """
+    Started with ``<&-``, a plan is shown, a run is refused, and ``sealtune`` alone shows its help.
+    """
+    planned = sealtune("plan", CACHE, code=CLOSED + CALL)
+    assert planned.returncode == 0, planned.stderr
+    assert "haltpoll" in planned.stdout or "net.core" in planned.stdout
+    refused = sealtune("optimize", CACHE, "--dry-run", code=CLOSED + CALL)
+    assert refused.returncode == 10, refused.stderr
+    assert "optimize" in sealtune(code=CLOSED + CALL).stdout
+
+
+def test_a_message_steers_no_terminal(sealtune):
+    """
+    Words of others in an error lose what would move the cursor or hide the text.
+    """
+    done = sealtune("optimize", CACHE, "--tactician", "p\x1b[2Jp\u202eo")
+    assert done.returncode == 12
+    assert "p[2Jpo: allowed" in done.stderr
+
+
+@pytest.mark.parametrize(("key", "code"), [(b"\x04", 11), (b"\x03", 130)])
+def test_leaving_a_question_is_no_traceback(tmp_path, key, code):
+    """
+    Ctrl-D at "Which one?" means none of them; Ctrl-C stops.
+    """
+    program, screen = pty.fork()
+    if program == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored where tests run
+        os.environ["SEALTUNE_STORE"] = str(tmp_path / "sessions.db")
+        os.execv(sys.executable, [sys.executable, "-c", CALL, "plan", "store stuff and calculate"])
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal of a program that has ended
+        for _ in range(100):
+            if select.select([screen], [], [], 0.5)[0]:
+                shown += os.read(screen, 4096)
+            elif b"none of them]" in shown:  # it waits; a key that came before might be lost
+                os.write(screen, key)
+    os.close(screen)
+    status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    assert b"Which one?" in shown
+    assert b"Traceback" not in shown
+    assert status == code
+
+
+def test_the_result_is_handed_over_also_when_it_cannot_be_kept(monkeypatch, capsys):
+    """
+    ``--json - --apply``: applying fails, and stdout holds the document all the same.
+    """
+    from sealtune.cli import keep, tune
+
+    result = SimpleNamespace(
+        verdict="improved", simulated=False, success=True, session="x", as_dict=lambda: {"a": 1}
+    )
+
+    def fail(_session):
+        raise ApplyError("no room")
+
+    monkeypatch.setattr(keep, "apply_session", fail)
+    monkeypatch.setattr(tune, "_talk_through", lambda *_arguments, **_options: result)
+    with pytest.raises(ApplyError):
+        tune._session(Request(), yes=True, keep=True, json_file="-")
+    assert json.loads(capsys.readouterr().out) == {"a": 1}
+
+
 def test_json_on_stdout_is_nothing_but_json(sealtune):
     """
     With ``--json -`` a script can parse stdout as it is; it says simulated.
@@ -120,7 +244,15 @@ def test_every_line_of_a_dry_run_on_a_pipe_says_simulated(sealtune):
         (["run", "/nonexistent.json"], 12, "cannot be read"),
         (["run"], 10, "config"),
         (["run", "--resume"], 41, "interrupted"),
+        (["run", "--resume", "--dry-run"], 10, "not allowed: --dry-run"),
+        (["run", "--resume", "-n", "9", "--seed", "1"], 10, "not allowed: --trials, --seed"),
+        (["run", "config.json", "--resume", "--yes"], 10, "not allowed: a config"),
+        (["run", "config.json", "--session", "2026"], 10, "--session goes with --resume"),
+        (["plan", CACHE, "--strategies", "0"], 10, "allowed: 1 to 16"),
+        (["plan", CACHE, *TWO_MODELS, "--strategies", "1"], 10, "2 models are named"),
+        (["plan", CACHE, "--benchmark", "pgbench -P \x1b[2J"], 12, "cannot be seen"),
         (["optimize", CACHE, "--json", "/nonexistent/x.json"], 10, "cannot be written"),
+        (["optimize", CACHE, "--json", f"/tmp/{'x' * 300}"], 10, "cannot be written"),
         (["report", "20200101"], 41, "session"),
         (["apply"], 41, "session"),
         (["knobs", "kernel.randomize_va_space"], 13, "security"),

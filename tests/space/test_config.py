@@ -82,6 +82,32 @@ def test_steps_that_never_update_are_lowered_and_said():
     assert any("total_timesteps 10000" in notice for notice in config.notices)
 
 
+def test_a_single_step_is_raised_and_said():
+    """An update needs two trials: n_steps is never below, however few the trials."""
+    config = load_config(changed(training_config={"n_steps": 1}))
+
+    assert 2 == config.training_config.n_steps
+    assert any("n_steps 1 raised to 2" in notice for notice in config.notices)
+    for trials in (1, 2, 3):
+        few = load_config(changed(training_config={"n_steps": 8}, budget={"trials": trials}))
+        assert 2 == few.training_config.n_steps
+
+
+def test_texts_of_a_config_are_one_line_that_can_be_seen():
+    """Whoever wrote a config, nothing in it moves the cursor, hides or adds a line of the plan."""
+    wild = "a\x1b[2Jb\n\tc\u202e\u200bd\xa0e"
+    document = changed(
+        workload_name=wild, description=wild, strategist=wild, notices=[wild], workload_class=wild
+    )
+    document["action_space"][0] = {**document["action_space"][0], "why": wild}
+    config = load_config(document)
+
+    given = [config.workload_name, config.description, config.strategist, config.workload_class]
+    tame = "a[2Jb cd e"
+    assert [tame] * 6 == [*given, config.notices[0], config.action_space[0].why]
+    assert config == load_config(config.to_json())
+
+
 def test_total_timesteps_and_budget_cap_the_trials():
     """The smallest of total_timesteps, trials and what the minutes have room for wins."""
     few = changed(training_config={"total_timesteps": 30})
@@ -110,6 +136,9 @@ REFUSED = [
     (changed(guards=["p98"]), ConfigError, ["guards[0]", "p98", "p99"]),
     (changed(reward={"performance": 0, "stability": 0}), ConfigError, ["reward", "above 0"]),
     (changed(reward={"scale": "log"}), ConfigError, ["reward.scale", "baseline", "raw"]),
+    (changed(workload_name="\x1b\u200b"), ConfigError, ["workload_name", "at least 1 character"]),
+    (changed(proposals=[{"vm.swappiness": "--5"}]), ConfigError, ["proposals[0]", "'--5'"]),
+    (changed(proposals=[{"vm.swappiness": "\u0665"}]), ConfigError, ["proposals[0]", "whole"]),
     (changed(budget={"minutes": -1}), ConfigError, ["budget.minutes", "greater than 0"]),
     (changed(training_config={"n_steps": 0}), ConfigError, ["training_config.n_steps", "1"]),
     (changed(training_config={"lr": 1}), ConfigError, ["training_config.lr", "learning_rate"]),

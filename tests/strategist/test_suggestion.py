@@ -162,6 +162,14 @@ def test_limits_and_seed_reach_the_config(facts, availability):
     assert config.training_config.n_steps <= 5
 
 
+@pytest.mark.parametrize("trials", [1, 2, 3])
+def test_an_update_is_of_two_trials_or_more(trials, facts, availability):
+    """However few trials are allowed, the policy accepts the number of them for an update."""
+    config = suggest("redis", facts, availability, installed=TOOLS, trials=trials)
+
+    assert 2 == config.training_config.n_steps
+
+
 @pytest.mark.parametrize("trait", TRAITS)
 def test_every_trait_changes_ranges_or_starts_and_says_why(trait, facts, availability):
     """Some class differs in a range or start under the trait, and each change has its reason."""
@@ -243,23 +251,9 @@ def test_traits_reach_guards_and_reward(facts, availability):
     assert "repeatability" == plain.reward.stability_metric
 
 
-def test_the_better_known_half_is_searched_first(facts, availability):
-    """The curriculum holds every parameter once, those of high or medium confidence first."""
-    config = suggest("redis", facts, availability, installed=TOOLS)
-    confidence = {item.param: item.confidence for item in config.action_space}
-    first, second = config.curriculum
-
-    assert sorted(names(config)) == sorted((*first, *second))
-    assert {"high", "medium"} >= {confidence[name] for name in first}
-    assert {"low"} == {confidence[name] for name in second}
-
-
-@pytest.mark.parametrize(
-    "options", [{"only": ["vm.swappiness", "read_ahead_kb"]}, {"no_prior": True}]
-)
-def test_few_or_equal_parameters_need_no_curriculum(options, facts, availability):
-    """With up to four parameters, or without an opinion, everything is searched at once."""
-    assert () == suggest("redis", facts, availability, installed=TOOLS, **options).curriculum
+def test_everything_is_searched_at_once(facts, availability):
+    """No curriculum: the opinion stands in starts and order, and stages cost trials (ADR 4)."""
+    assert () == suggest("redis", facts, availability, installed=TOOLS).curriculum
 
 
 def test_the_config_says_who_wrote_it(facts, availability):

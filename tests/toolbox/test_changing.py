@@ -326,3 +326,21 @@ def test_drift_is_read_from_the_machine_itself(open_store):
     built = dataclasses.replace(real.built, plan=(other, *rest))
     (change,) = drifted(dataclasses.replace(real, built=built))
     assert change.startswith(f"{first.name} was -7, is ")
+
+
+def test_what_was_said_for_one_run_outlives_an_edit(open_store):
+    """
+    --minutes of the conversation yields to the minutes of the config, also after it is edited.
+    """
+    plans = []
+
+    def plan(request, approve):
+        plans.append(make_plan(request, approve))
+        return plans[-1]
+
+    defaults = dataclasses.replace(QUICK, minutes=30)
+    toolbox = Toolbox(open_store=open_store, plan=plan, dry_run=True, defaults=defaults)
+    config = toolbox.propose_config(CACHE, minutes=10)["config"]
+    toolbox.preview("optimize_workload", {"config_json": {**config, "workload_name": "mine"}})
+    toolbox.preview("optimize_workload", {"config_json": {**config, "budget": {}}})
+    assert [one.minutes for one in plans] == [10, 10, 30]

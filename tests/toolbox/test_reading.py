@@ -18,7 +18,7 @@ from sealtune.toolbox.plain import MOST_CHARACTERS, bounded, printable
 from sealtune.toolbox.topics import about, in_words, named
 
 
-@pytest.mark.parametrize("name", [*READING, *CHANGING])
+@pytest.mark.parametrize("name", [*READING, *sorted(CHANGING)])
 def test_every_tool_tells_a_model_what_it_does(name):
     """
     Each tool has a docstring and typed arguments: that is all a model knows of it.

@@ -121,6 +121,12 @@ def _words(text: str) -> list[str]:
             f"benchmark_command: {text!r} contains {found[0]!r}; commands never go through a "
             "shell. Put it into a script, make that executable, and name the script."
         )
+    hidden = next((sign for sign in text.strip(" \n") if not sign.isprintable()), None)
+    if hidden is not None:  # what is approved must be what is seen
+        raise ConfigError(
+            f"benchmark_command: {text!r} contains {hidden!r}, which cannot be seen on a screen; "
+            "write it with printable characters and blanks alone"
+        )
     if not words:
         raise ConfigError("benchmark_command: empty; name a benchmark such as 'pgbench -c 4'")
     return words

@@ -19,7 +19,7 @@ from sealtune.benchmarks.fio_report import (
     worst_latency,
 )
 from sealtune.benchmarks.memory_group import memory_group, require_hierarchy, run_in_group
-from sealtune.benchmarks.process import LineHandler, Outcome
+from sealtune.benchmarks.process import LineHandler, Outcome, last_line
 from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program, version_of
 from sealtune.benchmarks.workplace import MEBIBYTE
 from sealtune.errors import BenchmarkFailedError
@@ -203,7 +203,7 @@ def require_done(outcome: Outcome) -> None:
     """
     text = f"{outcome.stderr}\n{outcome.stdout}"
     said = re.findall(r"^(?:fio: |error: ).*$", text, re.MULTILINE)
-    telling = [line[:300] for line in said if re.search(r"err|got signal", line)] or said
+    telling = [last_line(line) for line in said if re.search(r"err|got signal", line)] or said
     if telling and not outcome.timed_out:
         lost = "got signal" in telling[0]
         if outcome.code != 0 or lost:

@@ -68,13 +68,18 @@ class Outcome:
 def last_line(text: str) -> str:
     """Return the last line of `text` that says something, cut to 300 characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][-300:] if lines else ""
+    return _shown(lines[-1][-300:]) if lines else ""
 
 
 def telling_line(text: str) -> str:
     """Return the first line of `text` that speaks of an error, else the last one."""
     found = re.search(r"^.*(error|fatal|cannot|could not).*$", text, re.IGNORECASE | re.MULTILINE)
-    return found.group().strip()[:300] if found else last_line(text)
+    return _shown(found.group().strip()[:300]) if found else last_line(text)
+
+
+def _shown(line: str) -> str:
+    """Return `line` without what would steer the terminal of whoever reads it."""
+    return "".join(sign for sign in line if sign.isprintable() or sign == "\t")
 
 
 def run_child(

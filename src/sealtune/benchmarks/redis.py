@@ -103,7 +103,7 @@ class RedisAdapter(ToolAdapter):
                 connection.sendall(mset(batch, value))
                 answer = connection.recv(1024)
                 if not answer.startswith(b"+OK"):
-                    said = answer[:200].decode("utf-8", "replace").strip()
+                    said = last_line(answer[:200].decode("utf-8", "replace"))
                     raise BenchmarkFailedError(f"redis refused the test data: {said}")
 
     def _chunk(self, requests: int, limit: float) -> Chunk:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_ai import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDenied
 from pydantic_ai.messages import ToolCallPart
 
+from sealtune.benchmarks import parse_command
 from sealtune.chat.agent import Desk, told
 from sealtune.chat.render import Screen
 from sealtune.report.events import Event, Finished
@@ -25,7 +26,8 @@ QUESTIONS = {
 
 NOBODY = (
     "Refused: nobody can be asked, for this conversation has no terminal. Tell the person what "
-    "would be done, and that it needs a terminal, or --yes."
+    "would be done, and that it needs a terminal; --yes starts runs of known benchmarks unasked, "
+    "and allows nothing else."
 )
 
 
@@ -56,7 +58,7 @@ class Approvals:
         toolbox: Carries it out, in the thread that calls `settle`.
         screen: Shows the plan.
         ask: Asks the person; ``None`` when there is nobody to ask.
-        yes: Everything is approved beforehand.
+        yes: Runs of benchmarks that need no approval of their own start unasked; nothing else.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Approvals:
         settled = DeferredToolResults()
         for call in requests.approvals:
             request = requests.metadata[call.tool_call_id]
-            answer = self._decide(call, str(request["plan"]))
+            answer = self._decide(call, request["arguments"], str(request["plan"]))
             if answer.yes:
                 desk.done[call.tool_call_id] = self._carry_out(call, request["arguments"])
                 settled.approvals[call.tool_call_id] = ToolApproved()
@@ -78,10 +80,10 @@ class Approvals:
                 settled.approvals[call.tool_call_id] = ToolDenied(answer.words)
         return settled
 
-    def _decide(self, call: ToolCallPart, plan: str) -> Answer:
+    def _decide(self, call: ToolCallPart, arguments: Mapping[str, Any], plan: str) -> Answer:
         self._screen.block(plan)
         question = QUESTIONS[call.tool_name]
-        if self._yes:
+        if self._yes and self._is_usual(call.tool_name, arguments):
             self._screen.block(f"{question}y   (--yes)")
             self._screen.pause()
             return Answer(True)
@@ -94,6 +96,13 @@ class Approvals:
             return answer
         words = f', and said: "{answer.words}"' if answer.words else ""
         return Answer(False, f"The person said no{words}.")
+
+    def _is_usual(self, tool: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether this is a run that keeps nothing and starts nothing but a known benchmark."""
+        if tool != "optimize_workload":
+            return False
+        plan = self.toolbox.planned(arguments["config_json"])
+        return parse_command(plan.spec.command).approval is None
 
     def _carry_out(self, call: ToolCallPart, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
         try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic_ai import Agent, AgentRun, DeferredToolRequests, DeferredToolResults
-from pydantic_ai.exceptions import AgentRunError, UsageLimitExceeded
+from pydantic_ai.exceptions import UsageLimitExceeded
 from pydantic_ai.messages import (
     FunctionToolCallEvent,
     FunctionToolResultEvent,
@@ -25,9 +25,12 @@ from pydantic_ai.usage import RunUsage
 
 from sealtune.chat.agent import LIMITS, Assistant, Desk
 from sealtune.chat.approval import Approvals
+from sealtune.chat.discretion import Discreet
 from sealtune.chat.render import Screen
+from sealtune.chat.transcript import outgoing
 from sealtune.errors import SealtuneError
-from sealtune.strategist.model.failure import failure_of
+from sealtune.strategist.model.failure import words_of
+from sealtune.strategist.model.providers import release
 
 MOST_TURNS = 30
 """Turns of the past that a model is shown; older ones are forgotten."""
@@ -74,7 +77,7 @@ class Conversation:
         self._runner = asyncio.Runner()  # one loop: the models keep their connections
 
     def close(self) -> None:
-        """Release the connections of the model."""
+        """Release the model: its connections, and its memory when it is loaded here."""
         self._runner.run(_let_go(self.brain.model))
         self._runner.close()
 
@@ -83,14 +86,24 @@ class Conversation:
         self._runner.run(_let_go(self.brain.model))
         self.brain = brain
 
+    def outgoing(self) -> str:
+        """Return all that the model is sent with the person's next words."""
+        model, desk = self.brain.model, Desk(self.approvals.toolbox)
+        hide = model.hide if isinstance(model, Discreet) else str
+        return self._runner.run(outgoing(self.agent, self._past(), desk, hide))
+
+    def _past(self) -> list[ModelMessage]:
+        """Return what the next turn begins with."""
+        # A turn that was stopped may have left calls without an answer.
+        return repair_messages(recent(self.messages, MOST_TURNS - 1))
+
     def say(self, text: str) -> None:
         """Give the person's words to the agent and see the turn through.
 
         Raises:
             KeyboardInterrupt: The person stopped it; what was said until then is remembered.
         """
-        # A turn that was stopped may have left calls without an answer.
-        self.messages = repair_messages(recent(self.messages, MOST_TURNS - 1))
+        self.messages = self._past()
         turn = _Turn(self)
         prompt: str | None = text
         results: DeferredToolResults | None = None
@@ -124,13 +137,14 @@ class _Turn:
         try:
             try:
                 return await self._run(prompt, results)
-            except UsageLimitExceeded:
+            except (UsageLimitExceeded, SealtuneError):
                 raise
-            except AgentRunError as error:
+            except Exception as error:
                 if self._brain is self._all.stand_in:
                     raise
                 self._screen.note(
-                    f"{self._brain.name} {_why(error)}. The built-in strategist answers instead."
+                    f"{self._brain.name} {words_of(error)}. "
+                    "The built-in strategist answers instead."
                 )
                 self._brain = self._all.stand_in
                 self._all.messages = _without_broken_end(self._all.messages)
@@ -141,10 +155,10 @@ class _Turn:
                 f"Stopped: one turn has at most {LIMITS.request_limit} answers of the model and "
                 f'{LIMITS.tool_calls_limit} tool calls. Say "go on", or ask for less at once.'
             )
-        except AgentRunError as error:
-            self._screen.note(f"{self._brain.name} {_why(error)}. Please say it differently.")
         except SealtuneError as error:  # a replay that departs from what was recorded
             self._screen.note(f"{error}  {error.fix}")
+        except Exception as error:
+            self._screen.note(f"{self._brain.name} {words_of(error)}. Please say it differently.")
         return None
 
     async def _run(
@@ -192,6 +206,7 @@ class _Turn:
 async def _let_go(model: Model) -> None:
     async with model:  # leaving it closes its connections
         pass
+    release(model)
 
 
 def _text_of(event: PartStartEvent | PartDeltaEvent) -> str:
@@ -209,11 +224,6 @@ def _failure(event: FunctionToolResultEvent) -> str | None:
     if part.outcome == "failed":
         return "the call was not valid and goes back to the model"
     return None
-
-
-def _why(error: AgentRunError) -> str:
-    failure = failure_of(error)
-    return failure.words if failure else "failed"
 
 
 def _without_broken_end(messages: Sequence[ModelMessage]) -> list[ModelMessage]:

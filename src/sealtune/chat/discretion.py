@@ -1,5 +1,6 @@
 """What leaves this machine in a conversation: never whose machine it is."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,7 +25,7 @@ class Discreet(WrapperModel):
 
     def __init__(self, wrapped: Model, hide: Hide) -> None:
         super().__init__(wrapped)
-        self._hide = hide
+        self.hide = hide
 
     async def request(
         self,
@@ -34,7 +35,7 @@ class Discreet(WrapperModel):
     ) -> ModelResponse:
         """Ask the wrapped model, without what it need not know."""
         return await self.wrapped.request(
-            hidden(messages, self._hide), model_settings, model_request_parameters
+            hidden(messages, self.hide), model_settings, model_request_parameters
         )
 
     @asynccontextmanager
@@ -47,7 +48,7 @@ class Discreet(WrapperModel):
     ) -> AsyncIterator[StreamedResponse]:
         """Ask the wrapped model, without what it need not know."""
         async with self.wrapped.request_stream(
-            hidden(messages, self._hide), model_settings, model_request_parameters, run_context
+            hidden(messages, self.hide), model_settings, model_request_parameters, run_context
         ) as answer:
             yield answer
 
@@ -63,9 +64,19 @@ def hidden(messages: Sequence[ModelMessage], hide: Hide) -> list[ModelMessage]:
 
 def _hide_in(value: Any, hide: Hide) -> Any:  # noqa: ANN401
     if isinstance(value, str):
-        return hide(value)
+        return _hide_in_text(value, hide)
     if isinstance(value, dict):
         return {key: _hide_in(one, hide) for key, one in value.items()}
     if isinstance(value, list):
         return [_hide_in(one, hide) for one in value]
     return value
+
+
+def _hide_in_text(text: str, hide: Hide) -> str:
+    """Return `text` without what `hide` takes out; JSON is read first, for it can spell a name."""
+    if not text.lstrip().startswith(("{", "[", '"')):
+        return hide(text)
+    try:
+        return json.dumps(_hide_in(json.loads(text), hide), ensure_ascii=False)
+    except (ValueError, RecursionError):  # no JSON, or broken off
+        return hide(text)

@@ -19,8 +19,8 @@ EXAMPLES = """\
 NO_MODEL = (
     "No language model is in use, so I understand a fixed set of requests, such as:\n\n"
     f"{EXAMPLES}\n\n"
-    "For free conversation start with a model: sealtune --model provider:name, for example "
-    "ollama:qwen3 or openai:gpt-5."
+    "For free conversation ask a model: sealtune chat --model provider:name, or here "
+    "/model provider:name, for example ollama:qwen3 or openai:gpt-5."
 )
 HELP = f"I tune this machine's kernel for what you use it for, and prove the gain. {NO_MODEL}"
 UNCLEAR = f"I did not understand that. {NO_MODEL}"

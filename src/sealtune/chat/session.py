@@ -1,5 +1,6 @@
 """``sealtune chat``: who answers is chosen, the banner is shown, and the person begins."""
 
+import os
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -7,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from pydantic_ai.messages import ModelMessage, TextPart, ToolCallPart, UserPromptPart
 from pydantic_ai.models import Model
 from pydantic_ai.models.function import FunctionModel
 from rich.console import Console
@@ -18,8 +18,9 @@ from sealtune.chat.approval import Approvals
 from sealtune.chat.conversation import Brain, Conversation
 from sealtune.chat.discretion import Discreet
 from sealtune.chat.embedded import answer, stream
-from sealtune.chat.render import Screen, call_line, clean
+from sealtune.chat.render import Screen, clean
 from sealtune.chat.terminal import Person, open_person
+from sealtune.chat.transcript import transcript
 from sealtune.errors import ConfigError, InputError, SealtuneError
 from sealtune.request import Request
 from sealtune.store import default_store_path
@@ -41,6 +42,7 @@ Say what you want in plain words, for example:
   what did we learn about redis here?
   undo everything
 /model         who answers, and why;  /model NAME  asks another one from now on
+/prompt        all that is sent to the model with what you say next
 /save FILE     write the conversation to a new text file
 /help  /quit   this list; leave (also Ctrl-D)
 Ctrl-C stops what is being said or measured; a second one leaves."""
@@ -64,7 +66,7 @@ class Options:
         record: New file for what the model is asked and answers.
         replay: Recording that answers in place of a model.
         dry_run: Simulate every tuning run.
-        yes: Approve everything beforehand.
+        yes: Start runs of known benchmarks unasked; everything else is asked.
         minutes: Length of a tuning run when the person names none [min].
     """
 
@@ -129,12 +131,13 @@ def hold(
             fix="`sealtune doctor` shows what is set up; without --model the built-in strategist "
             "answers.",
         )
+    choice, model = _model_of(choice, options)
     approvals = Approvals(
         toolbox, screen, person.ask if person.can_be_asked else None, yes=options.yes
     )
     conversation = Conversation(
         build_agent(toolbox, dry_run=options.dry_run),
-        _brain(choice, options),
+        _brain(choice, model, options),
         Brain(EMBEDDED, _embedded()),
         screen,
         approvals,
@@ -152,14 +155,30 @@ def _embedded() -> Model:
     return FunctionModel(answer, stream_function=stream, model_name=EMBEDDED)
 
 
-def _brain(choice: ModelChoice, options: Options) -> Brain:
-    """Return who answers: the recording, the chosen model, or the built-in strategist."""
+def _model_of(choice: ModelChoice, options: Options) -> tuple[ModelChoice, Model]:
+    """Return who answers: the recording, the chosen model, or the built-in strategist.
+
+    A model of the environment or the config file that cannot be used gets a problem, and stops
+    nobody.
+    """
+    if options.replay is not None:
+        return choice, replayed(options.replay)
+    if choice.is_embedded or choice.problem is not None:
+        return choice, _embedded()
+    try:
+        return choice, build(choice)
+    except ConfigError as error:
+        if choice.source == "--model":
+            raise
+        return replace(choice, problem=str(error)), _embedded()
+
+
+def _brain(choice: ModelChoice, model: Model, options: Options) -> Brain:
+    """Return `model` as the one who answers: recorded if need be, and told no more than needed."""
     usable = not choice.is_embedded and choice.problem is None
     name = choice.name if usable else EMBEDDED
     if options.replay is not None:
-        name, model = f"the recording {options.replay.name}", replayed(options.replay)
-    else:
-        model = build(choice) if usable else _embedded()
+        name = f"the recording {options.replay.name}"
     if options.record is not None:
         model = recorded(model, options.record, secrets=(*secrets(), find_key(choice) or ""))
     # A recording is made to be handed on: it holds no more than what a service would be sent.
@@ -186,6 +205,8 @@ def _who(choice: ModelChoice, options: Options) -> str:
     if choice.is_embedded:
         return f"the built-in strategist answers ({choice.source})"
     where = "" if choice.stays_here else "\nWhat you say and what the tools find is sent to it."
+    if choice.path is not None:
+        where = "\nIt stays in memory while a benchmark runs, beside what is measured."
     return f"{choice.name} answers ({choice.source}){where}"
 
 
@@ -252,6 +273,10 @@ class _Talk:
             self._screen.block(HELP)
         elif command == "/model":
             self._model(rest)
+        elif command == "/prompt":
+            alone = self._options.replay or self._choice.is_embedded or self._choice.problem
+            told = "Nothing: no model is asked." if alone else self._conversation.outgoing()
+            self._screen.block(told)
         elif command == "/save":
             self._save(rest)
         else:
@@ -259,19 +284,20 @@ class _Talk:
 
     def _model(self, name: str) -> None:
         if name:
-            choice = replace(choose_model(name), source="/model")
+            choice = choose_model(name)
             if choice.problem is not None:
                 raise InputError(f"{name}: {choice.problem}", fix="The model stays as it was.")
             if self._options.record or self._options.replay:
                 raise InputError("a recorded conversation keeps its model")
-            self._conversation.change(_brain(choice, self._options))
-            self._choice = choice
+            choice, model = _model_of(choice, self._options)
+            self._conversation.change(_brain(choice, model, self._options))
+            self._choice = replace(choice, source="/model")
         self._screen.block(_who(self._choice, self._options))
 
     def _save(self, name: str) -> None:
         if not name:
             raise InputError("/save needs a file", fix="/save FILE")
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(transcript(self._conversation.messages))
@@ -280,17 +306,3 @@ class _Talk:
                 f"{path}: {error.strerror}", fix="Name a new file in a directory of yours."
             ) from error
         self._screen.block(f"written: {path}")
-
-
-def transcript(messages: list[ModelMessage]) -> str:
-    """Return what was said and which tools were called, as plain text."""
-    lines: list[str] = []
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, UserPromptPart):
-                lines.append(f"\n> {part.content}\n")
-            elif isinstance(part, TextPart) and part.content.strip():
-                lines.append(clean(part.content).strip() + "\n")
-            elif isinstance(part, ToolCallPart):
-                lines.append(call_line(part.tool_name, part.args_as_dict(), 10_000))
-    return "\n".join(lines).strip() + "\n"

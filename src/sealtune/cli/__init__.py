@@ -1,5 +1,6 @@
 """The command line."""
 
+import os
 import sys
 
 
@@ -9,6 +10,7 @@ def main() -> None:
     ``restore`` takes a way of its own that imports the standard library alone: it has to be
     instant, and to work when everything else is broken.
     """
+    _open_closed_streams()
     if sys.argv[1:2] == ["restore"]:
         from sealtune.cli.restore import main as restore
 
@@ -16,3 +18,13 @@ def main() -> None:
     from sealtune.cli.app import run
 
     sys.exit(run())
+
+
+def _open_closed_streams() -> None:
+    """Let a standard stream that was closed (``<&-``) lead nowhere.
+
+    Else the next file opened, the history for example, would get its number, and its text.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115

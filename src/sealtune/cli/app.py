@@ -22,13 +22,14 @@ app = typer.Typer(
 
 def run() -> int:
     """Parse the command line, run the command and return the exit code."""
-    from sealtune.cli import inspect, keep, memory, talk, tune
+    from sealtune.cli import inspect, keep, memory, record, talk, tune
 
     talk.register(app)
     tune.register(app)
     app.command()(restore)
     keep.register(app)
     memory.register(app)
+    record.register(app)
     inspect.register(app)
     try:
         if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
@@ -36,6 +37,9 @@ def run() -> int:
         code = app(standalone_mode=False)
     except SealtuneError as error:
         return complain(error)
+    except typer.Abort:  # Ctrl-C at a question
+        print("stopped", file=sys.stderr)
+        return 130
     except Exception as error:
         return _usage_error(error)
     return code if isinstance(code, int) else 0
@@ -72,9 +76,14 @@ def _undo_interrupted() -> None:
 
 def complain(error: SealtuneError) -> int:
     """Print `error` with what to do now to stderr; return its exit code."""
-    print(f"error: {error}", file=sys.stderr)
-    print(f"fix:   {error.fix}", file=sys.stderr)
+    print(f"error: {_shown(str(error))}", file=sys.stderr)
+    print(f"fix:   {_shown(error.fix)}", file=sys.stderr)
     return error.exit_code
+
+
+def _shown(text: str) -> str:
+    """Return `text` without what would steer the terminal: others' words may stand in it."""
+    return "".join(sign for sign in text if sign == "\n" or sign.isprintable())
 
 
 def _usage_error(error: Exception) -> int:

@@ -35,8 +35,11 @@ def which_reading(readings: "Sequence[Reading]") -> "Reading | None":
     for number, reading in enumerate(readings, start=1):
         workload = load_workloads().get(reading.workload_class)
         print(f"  {number}  {workload.title}: {workload.description}")
-    answer = input(f"Which one? [1-{len(readings)}, Enter for none of them] ").strip()
-    chosen = int(answer) if answer.isdigit() else 0
+    try:
+        answer = input(f"Which one? [1-{len(readings)}, Enter for none of them] ").strip()
+    except EOFError:
+        return None
+    chosen = int(answer) if answer.isdecimal() else 0
     return readings[chosen - 1] if 1 <= chosen <= len(readings) else None
 
 

@@ -86,7 +86,7 @@ def _strategist() -> str:
     choice = choose_model()
     where = "" if choice.is_embedded else ", stays on this machine"
     if not choice.stays_here:
-        where = ", what it is sent: sealtune plan ... --show-prompt"
+        where = ", what it is sent: sealtune plan ... --show-prompt, and /prompt in a chat"
     problem = f"; NOT USABLE: {choice.problem}" if choice.problem else ""
     return f"{choice.name} ({choice.source}){where}{problem}"
 

@@ -79,11 +79,13 @@ def explain(
 ) -> int:
     """Show which memories a plan for this description would start from, and what they teach."""
     from sealtune.entry import task_for
+    from sealtune.planning import embedded_strategist
     from sealtune.request import Request
-    from sealtune.strategist.memory import memory_sentences, recall
+    from sealtune.strategist.memory import recall, sentences_of
 
     task = task_for(Request(description=description))
-    found = recall(task)
+    (strategy,) = embedded_strategist(task)
+    found = recall(task, reading=strategy.reading, config=strategy.config)
     if not found.memories:
         print(f"nothing of the {len(task.experiences)} memories is like this, on such a machine")
         return 0
@@ -91,7 +93,7 @@ def explain(
         where = "this machine" if one.same_machine else "another machine"
         print(f"{_line(one.experience)}\n    likeness {one.likeness:.2f}, {where}")
     print("\nwhat they teach:")
-    for sentence in memory_sentences(task):
+    for sentence in sentences_of(found):
         print(f"  - {sentence}")
     return 0
 

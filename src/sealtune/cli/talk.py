@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sealtune.cli.options import DryRun, Minutes, Record, Replay, Yes
+from sealtune.cli.options import DryRun, Minutes, Record, Replay
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,12 @@ def chat(
     record: Record = None,
     replay: Replay = None,
     dry_run: DryRun = False,
-    yes: Yes = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Start runs of known benchmarks unasked; all else is still asked."
+        ),
+    ] = False,
 ) -> int:
     """Talk it over: plan, tune, ask why, try again, undo. Nothing changes without your yes."""
     from sealtune.chat.session import run_chat

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from sealtune.cli.asking import Planner
     from sealtune.report.result import Result
     from sealtune.request import Request
+
+_WITH_RESUME = ("resume", "session", "yes", "apply", "json_file")
+"""What may be said of a session that was begun already."""
 
 
 def register(app: typer.Typer) -> None:
@@ -87,7 +90,7 @@ def optimize(
         only=_names(only),
         exclude=_names(exclude),
         models=tuple(model or ()),
-        strategies=strategies or max(1, len(model or ())),
+        strategies=_count(strategies, model),
         use_memory=not no_memory,
         use_prior=not no_prior,
         seed=seed,
@@ -134,7 +137,7 @@ def plan(
         only=_names(only),
         exclude=_names(exclude),
         models=tuple(model or ()),
-        strategies=strategies or max(1, len(model or ())),
+        strategies=_count(strategies, model),
         use_memory=not no_memory,
         use_prior=not no_prior,
         seed=seed,
@@ -145,12 +148,15 @@ def plan(
     made = planner_for(record, replay)(request)
     console().print(plan_text(made))
     if output is not None:
-        _write(output, made.config.to_json().rstrip())
-        print(f"written: {output}   (run it with: sealtune run {output})")
+        for number, one in enumerate((made, *made.rivals), start=1):
+            path = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
+            _write(path, one.config.to_json().rstrip())
+            print(f"written: {path}   (run it with: sealtune run {path})")
     return 0
 
 
 def run(
+    context: typer.Context,
     config: Annotated[
         Path | None, typer.Argument(help="A config file, as `plan -o` writes it.")
     ] = None,
@@ -177,6 +183,7 @@ def run(
     from sealtune.request import Request
     from sealtune.space.config import load_config
 
+    _check_alone(context, resume=resume)
     if resume:
         return _resume(session, yes=yes, keep=apply, json_file=json_file)
     if config is None:
@@ -204,6 +211,30 @@ def console() -> "Console":
     return Console(highlight=False)
 
 
+def _check_alone(context: typer.Context, *, resume: bool) -> None:
+    """Refuse what an interrupted session cannot take: it goes on as it was begun.
+
+    Raises:
+        InputError: Names what was given beside ``--resume``, or ``--session`` without it.
+    """
+    given = {}
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if source is not None and source.name == "COMMANDLINE":
+            option = parameter.opts[0]
+            given[parameter.name] = option if option.startswith("-") else "a config"
+    if not resume:
+        if "session" in given:
+            raise InputError("--session goes with --resume", fix="Add --resume.")
+        return
+    others = [option for name, option in given.items() if name not in _WITH_RESUME]
+    if others:
+        raise InputError(
+            f"--resume goes on with a session as it was begun; not allowed: {', '.join(others)}",
+            fix="Leave it away, or begin a new session without --resume.",
+        )
+
+
 def _resume(wanted: str | None, *, yes: bool, keep: bool | None, json_file: str | None) -> int:
     from sealtune.entry import resumable_request
 
@@ -222,7 +253,8 @@ def _session(
 ) -> int:
     _check_writable(json_file)
     # With `--json -` stdout belongs to the document; people read stderr then.
-    for_people = sys.stderr if json_file == "-" else sys.stdout
+    stdout = sys.stdout
+    for_people = sys.stderr if json_file == "-" else stdout
     with contextlib.redirect_stdout(for_people):
         planner = planner or planner_for(None, None)
         result = _talk_through(request, planner, yes=yes, resume=resume)
@@ -232,11 +264,7 @@ def _session(
         try:
             _offer(result, keep)
         finally:
-            text = json.dumps(result.as_dict(), indent=2, default=str)
-            if json_file not in (None, "-"):
-                _write(Path(str(json_file)), text)
-    if json_file == "-":
-        print(text)
+            _hand_over(result, json_file, stdout)
     return result.exit_code
 
 
@@ -261,6 +289,16 @@ def _talk_through(
         result = tune(made, store, notify, resume=resume)
     screen.print(result_text(result.as_dict()))
     return result
+
+
+def _hand_over(result: "Result", target: str | None, stdout: TextIO) -> None:
+    if target is None:
+        return
+    text = json.dumps(result.as_dict(), indent=2, default=str)
+    if target == "-":
+        print(text, file=stdout)
+    else:
+        _write(Path(target), text)
 
 
 def _show_prompt(request: "Request") -> int:
@@ -294,8 +332,13 @@ def _check_writable(target: str | None) -> None:
     if target in (None, "-"):
         return
     path = Path(str(target))
-    place = path if path.exists() else path.parent
-    if path.is_dir() or not os.access(place, os.W_OK):
+    writable = os.access(path, os.W_OK) and not os.path.isdir(path)  # `Path.is_dir` may raise
+    if not os.path.lexists(path):
+        with contextlib.suppress(OSError):
+            path.touch()
+            path.unlink()
+            writable = True
+    if not writable:
         raise InputError(
             f"--json {path}: cannot be written",
             fix="Name a file in a directory that you may write to.",
@@ -309,6 +352,23 @@ def _write(path: Path, text: str) -> None:
         raise InputError(
             f"{path}: {error.strerror}", fix="Name a file in a directory that you may write to."
         ) from error
+
+
+def _count(strategies: int | None, models: list[str] | None) -> int:
+    """Return how many strategies to compare: one of each model, unless told otherwise.
+
+    Raises:
+        InputError: Some of the models would never be asked.
+    """
+    named = len(models or ())
+    if strategies is None:
+        return max(1, named)
+    if strategies < named:
+        raise InputError(
+            f"--strategies {strategies}: {named} models are named, each for a strategy of its own",
+            fix=f"Write --strategies {named} or more, or name fewer models.",
+        )
+    return strategies
 
 
 def _names(text: str) -> tuple[str, ...]:

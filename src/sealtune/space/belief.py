@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sealtune.catalogue import load_catalogue
+from sealtune.space.checks import is_whole
 from sealtune.space.config import TuningConfig
 from sealtune.space.knobs import ChoiceKnob, Setting, Value
 from sealtune.space.space import Space
@@ -67,7 +68,7 @@ def _value(value: Value, name: str, space: Space) -> Value | None:
     knob = space.knob(name)
     if isinstance(knob, ChoiceKnob):
         return str(value) if str(value) in knob.choices else None
-    if isinstance(value, str) and not value.lstrip("-").isdigit():
+    if not is_whole(value):
         return None
     return knob.decode(knob.encode(value))
 

@@ -1,6 +1,7 @@
 """What a `TuningConfig` says of metrics and parameters, held against what is known."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from sealtune.catalogue import load_catalogue
 from sealtune.errors import ConfigError, KnobError, SealtuneError
@@ -68,6 +69,31 @@ def check_names(action_space: Sequence[ActionParam], fields: Iterable[tuple[str,
     if problems:
         allowed = ", ".join(item.param for item in action_space)
         raise ConfigError("\n".join([*problems, f"allowed: {allowed}"]))
+
+
+def check_proposals(proposals: Sequence[Mapping[str, int | str]]) -> None:
+    """Refuse a text where a parameter takes a number; every name is known already.
+
+    Raises:
+        ConfigError: All of them.
+    """
+    problems = [
+        f"proposals[{index}]: {name} = {value!r}; need a whole number"
+        for index, proposal in enumerate(proposals)
+        for name, value in proposal.items()
+        if load_catalogue().resolve(name).kind != "choice" and not is_whole(value)
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def is_whole(value: int | str) -> bool:
+    """Return whether `value` is a whole number, or the text of one.
+
+    >>> is_whole(-5), is_whole("-5"), is_whole("--5"), is_whole("\u0665")
+    (True, True, False, False)
+    """
+    return isinstance(value, int) or re.fullmatch(r"-?[0-9]+", value) is not None
 
 
 def _on_any_device(name: str) -> str | None:

@@ -21,11 +21,17 @@ from pydantic import (
 from sealtune.catalogue import load_catalogue
 from sealtune.errors import ConfigError
 from sealtune.machine import resolve_metric
-from sealtune.space.checks import check_metrics, check_names, check_parameters
+from sealtune.space.checks import (
+    check_metrics,
+    check_names,
+    check_parameters,
+    check_proposals,
+)
 from sealtune.space.fields import (
     FROZEN,
     GUARD_METRICS,
     REWARD_METRICS,
+    SHOWN,
     ActionParam,
     BenchmarkOutput,
     Budget,
@@ -59,7 +65,7 @@ _DEFAULT_MINUTES = 20.0
 # Of the wall clock of a session a little over half is search, and a 5 s run takes about 7 s.
 _SEARCH_SHARE = 0.55
 _SECONDS_PER_TRIAL = 7.0
-_MOST_STEPS = 16
+_FEWEST_STEPS, _MOST_STEPS = 2, 16
 
 
 class TuningConfig(BaseModel):
@@ -90,7 +96,7 @@ class TuningConfig(BaseModel):
 
     model_config = FROZEN
 
-    workload_name: Name
+    workload_name: Annotated[Name, SHOWN]
     reward_metric: RewardMetric
     benchmark_command: Annotated[str, Field(min_length=1, max_length=2000)]
     action_space: Annotated[tuple[ActionParam, ...], Field(min_length=1, max_length=100)]
@@ -100,12 +106,12 @@ class TuningConfig(BaseModel):
     reward: RewardWeights = RewardWeights()
     budget: Budget = Budget()
     benchmark_output: BenchmarkOutput | None = None
-    workload_class: Annotated[str, Field(max_length=200)] | None = None
-    description: Annotated[str, Field(max_length=20_000)] = ""
+    workload_class: Annotated[str, Field(max_length=200), SHOWN] | None = None
+    description: Annotated[str, Field(max_length=20_000), SHOWN] = ""
     proposals: Annotated[tuple[Proposal, ...], Field(max_length=10)] = ()
     curriculum: Annotated[tuple[tuple[Name, ...], ...], Field(max_length=5)] = ()
-    strategist: Annotated[str, Field(max_length=200)] = ""
-    notices: tuple[str, ...] = ()
+    strategist: Annotated[str, Field(max_length=200), SHOWN] = ""
+    notices: tuple[Annotated[str, SHOWN], ...] = ()
 
     @model_validator(mode="wrap")
     @classmethod
@@ -119,6 +125,7 @@ class TuningConfig(BaseModel):
         check_metrics(config.state_space, config.guard_list)
         check_parameters(config.action_space)
         check_names(config.action_space, config.named_elsewhere())
+        check_proposals(config.proposals)
         return config
 
     @property
@@ -263,13 +270,19 @@ def _fit_budget(config: TuningConfig) -> TuningConfig:
         )
     elif "total_timesteps" in training.model_fields_set:
         notices.append(f"total_timesteps {training.total_timesteps} caps the real trials")
-    if training.n_steps > cap or (training.n_steps > _MOST_STEPS and 2 * training.n_steps > cap):
-        lowered = max(1, min(_MOST_STEPS, cap // 2))
+    steps = training.n_steps
+    if steps > cap or (steps > _MOST_STEPS and 2 * steps > cap):
+        steps = max(_FEWEST_STEPS, min(_MOST_STEPS, cap // 2))
+    if steps < training.n_steps:
         notices.append(
-            f"n_steps {training.n_steps} lowered to {lowered}: with about {cap} trials the policy "
+            f"n_steps {training.n_steps} lowered to {steps}: with about {cap} trials the policy "
             "would never be updated"
         )
-        training = training.model_copy(update={"n_steps": lowered})
+    elif steps < _FEWEST_STEPS:
+        steps = _FEWEST_STEPS
+        notices.append(f"n_steps {training.n_steps} raised to {steps}: an update needs as many")
+    if steps != training.n_steps:
+        training = training.model_copy(update={"n_steps": steps})
     return config.model_copy(
         update={"training_config": training, "notices": tuple(dict.fromkeys(notices))}
     )

@@ -56,6 +56,13 @@ def _text(value: object) -> object:
     return str(value)
 
 
+def _shown(value: object) -> object:
+    """Return a text as one line without characters that a screen obeys or does not show."""
+    if not isinstance(value, str):
+        return value
+    return "".join(sign for sign in " ".join(value.split()) if sign.isprintable())
+
+
 def _reward_metric(name: object) -> object:
     if name not in REWARD_METRICS:
         raise ValueError(", ".join(REWARD_METRICS))
@@ -66,6 +73,8 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, BeforeValidator(_number)]
 Choice = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+SHOWN = BeforeValidator(_shown)
+"""Marks a text that people are shown, whoever wrote it."""
 
 
 class ActionParam(BaseModel):
@@ -83,7 +92,7 @@ class ActionParam(BaseModel):
     scale: Literal["linear", "log"] | None = None
     start: Whole | Annotated[str, Field(max_length=200)] | None = None
     focus: tuple[Whole, Whole] | None = None
-    why: Annotated[str, Field(max_length=1000)] = ""
+    why: Annotated[str, Field(max_length=1000), SHOWN] = ""
     confidence: Literal["high", "medium", "low"] | None = None
 
 
@@ -177,7 +186,7 @@ class BenchmarkOutput(BaseModel):
 
     pattern: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     json_path: Annotated[str, Field(min_length=1, max_length=500)] | None = None
-    unit: Annotated[str, Field(max_length=40)] = ""
+    unit: Annotated[str, Field(max_length=40), SHOWN] = ""
     direction: Literal["maximize", "minimize"] = "maximize"
 
     @model_validator(mode="after")

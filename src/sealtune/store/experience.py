@@ -27,8 +27,8 @@ class Experience:
         verdict: Verdict of the session; ``none`` for a strategy that lost a contest.
         reward: Natural logarithm of the gain; 0 for ``none``, below 0 for worse or unsafe.
         evidence: What the reward rests on.
-        gain: ``estimate``, ``ci_low``, ``ci_high``, ``pairs``, and ``gain_of``: what they measured,
-            the ``minimal`` setting or the whole ``candidate``; ``None`` without fresh pairs.
+        gain: ``estimate``, ``ci_low``, ``ci_high``, ``pairs``, and ``gain_of``: whether the pairs
+            measured the ``minimal`` setting or the whole ``candidate``; ``None`` without pairs.
         setting: Smallest confirmed setting; the best found without a confirmation.
         effects: Parameter name to ``kept`` (bool) and ``effect`` (text), as in the result.
         failed: Settings that tripped a guard rail, broke the benchmark, or ended worse.

@@ -1,6 +1,6 @@
 """From an expert's advice to the parameters of a config, on one machine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.workload import ExpertKnob
@@ -99,24 +99,6 @@ def parameter(item: AvailableKnob, expert: ExpertKnob | None, no_prior: bool) ->
         why=why,
         confidence=confidence,
     )
-
-
-def stages(params: Sequence[ActionParam]) -> tuple[tuple[str, ...], ...]:
-    """Return a curriculum of two stages: what is believed in first, then the rest.
-
-    Few parameters, or parameters that nobody believes in more than in others, need none.
-    """
-    sure = [item.param for item in params if item.confidence in ("high", "medium")]
-    rest = [item.param for item in params if item.param not in sure]
-    if len(params) <= _ONE_STAGE or any(item.confidence is None for item in params):
-        return ()
-    if len(sure) < _FEW or not rest:
-        names = [*sure, *rest]
-        sure, rest = names[: len(names) // 2], names[len(names) // 2 :]
-    return (tuple(sure), tuple(rest))
-
-
-_ONE_STAGE, _FEW = 4, 2
 
 
 def _names(names: Iterable[str], device: str | None) -> list[str]:

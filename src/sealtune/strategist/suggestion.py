@@ -15,7 +15,7 @@ from sealtune.space.config import (
 )
 from sealtune.strategist.expert import Advice, advise
 from sealtune.strategist.load_choice import choose_load
-from sealtune.strategist.parameters import choose, parameter, stages, template
+from sealtune.strategist.parameters import choose, parameter, template
 from sealtune.strategist.reading import Reading, read
 from sealtune.strategist.task import Task
 from sealtune.strategist.variants import vary
@@ -120,7 +120,6 @@ def compose(task: Task, reading: Reading, variant: int = 0) -> TuningConfig:
         budget=Budget(minutes=task.minutes, trials=task.trials),
         workload_class=workload.name,
         description=task.description,
-        curriculum=stages(params),
         strategist=EMBEDDED,
         notices=(*told, *load.notices, *missing),
     )
@@ -129,7 +128,7 @@ def compose(task: Task, reading: Reading, variant: int = 0) -> TuningConfig:
 def _training(trials: int | None, seed: int) -> TrainingConfig:
     if trials is None:
         return TrainingConfig(seed=seed % 2**32)
-    steps = max(1, min(_STEPS, trials // 2))  # at least two updates of the policy
+    steps = max(2, min(_STEPS, trials // 2))  # two updates of the policy, of two trials or more
     return TrainingConfig(total_timesteps=trials, n_steps=steps, seed=seed % 2**32)
 
 

@@ -1,6 +1,7 @@
 """Who is asked for a strategy: a model, the embedded strategist, or several to be compared."""
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +63,16 @@ class Team:
         return self.choices[number % len(self.choices)]
 
     def _embedded(self, variant: int) -> Callable[[Task], Strategy]:
-        return lambda task: devise(task, services=self.services, ask=self.ask, variant=variant)
+        def answer(task: Task) -> Strategy:
+            strategy = devise(task, services=self.services, ask=self.ask, variant=variant)
+            if not variant:
+                return strategy
+            named = strategy.config.model_copy(
+                update={"strategist": f"{EMBEDDED}, variant {variant}"}
+            )
+            return replace(strategy, config=named)
+
+        return answer
 
     def _model(
         self, task: Task, number: int, choice: ModelChoice, fallback: Callable[[Task], Strategy]
@@ -96,11 +106,11 @@ def team(
 
     Raises:
         ConfigError: A model named in `models` cannot be used as things stand.
-        InputError: `recording` and `replay` exclude each other.
+        InputError: `recording` and `replay` exclude each other, or there is no model to record.
     """
     if recording is not None and replay is not None:
         raise InputError("--record and --replay: allowed: one of them")
-    if recording is not None and recording.exists():
+    if recording is not None and os.path.exists(recording):
         raise InputError(f"--record {recording}: exists already", fix="Name a new file.")
     choices = tuple(map(choose_model, models)) if models else (choose_model(),)
     for choice in choices if models else ():
@@ -110,6 +120,12 @@ def team(
                 fix="`sealtune doctor` shows what is set up; without --model the embedded "
                 "strategist plans.",
             )
+    if recording is not None and (choices[0].is_embedded or choices[0].problem is not None):
+        problem = f" ({choices[0].source}: {choices[0].problem})" if choices[0].problem else ""
+        raise InputError(
+            f"--record {recording}: the embedded strategist plans, and asks no model{problem}",
+            fix="Name a model with --model, or leave --record out.",
+        )
     return Team(choices, count, tuple(services), ask, recording, replay)
 
 

@@ -110,7 +110,11 @@ class Proposals:
         )
 
     def _request(self, config: TuningConfig) -> Request:
-        return replace(self._defaults, description="", config=config)
+        wishes = replace(self._defaults, description="", config=config)
+        budget = config.budget  # what was said for this one goes before what holds for all
+        if budget.minutes is None and budget.trials is None:
+            return wishes
+        return replace(wishes, minutes=None, trials=None)
 
     def _made(self, request: Request) -> Kept:
         """Make a plan as if every command were approved; `take` runs none that was not shown."""

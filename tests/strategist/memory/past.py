@@ -43,7 +43,13 @@ def past(**changed):
             verdict="improved",
             reward=1.416,
             evidence="confirmed",
-            gain={"estimate": 4.12, "ci_low": 3.9, "ci_high": 4.4, "pairs": 12},
+            gain={
+                "estimate": 4.12,
+                "ci_low": 3.9,
+                "ci_high": 4.4,
+                "pairs": 12,
+                "gain_of": "minimal",
+            },
             setting={POLL: 108_944},
             effects={
                 POLL: {"kept": True, "effect": "x4.12 [3.90, 4.40]", "best": "108944"},

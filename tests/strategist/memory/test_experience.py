@@ -20,6 +20,8 @@ def result(**changed):
         "metric": {"name": "requests_per_second", "unit": "1/s", "direction": "maximize"},
         "noise": {"values": [90.0, 100.0, 110.0], "coefficient_of_variation": 0.1},
         "best_config": {"vm.swappiness": 10},
+        "full_config": {"vm.swappiness": 10, "vm.dirty_ratio": 40},
+        "gain_of": "minimal",
         "knobs": [
             {"name": "vm.swappiness", "kept": True, "effect": "x1.25", "best": "10"},
             {"name": "vm.dirty_ratio", "kept": False, "effect": "not tested", "best": "40"},
@@ -52,7 +54,8 @@ def made(given, **changed):
         ({}, math.log(1.25)),
         ({"verdict": "none", "gain": {**GAIN, "estimate": 1.02}}, 0.0),
         ({"verdict": "none", "gain": None}, 0.0),
-        ({"verdict": "worse", "gain": {**GAIN, "estimate": 0.8}}, math.log(0.8)),
+        ({"verdict": "worse", "gain": {**GAIN, "estimate": 0.7}}, math.log(0.7)),
+        ({"verdict": "worse", "gain": {**GAIN, "estimate": 1.2}}, -0.25),
         ({"verdict": "unsafe", "gain": {**GAIN, "estimate": 1.4}}, -0.5),
         ({"verdict": "unsafe", "gain": {**GAIN, "estimate": 0.3}}, math.log(0.3)),
         ({"verdict": "unsafe", "gain": None}, -0.5),
@@ -77,7 +80,8 @@ def test_a_session_is_remembered_whole_and_survives_the_store(tmp_path):
     )
     assert 100.0 == experience.baseline["value"]
     assert "requests_per_second" == experience.baseline["metric"]
-    assert {"estimate": 1.25, "ci_low": 1.2, "ci_high": 1.3, "pairs": 9} == experience.gain
+    gain = {"estimate": 1.25, "ci_low": 1.2, "ci_high": 1.3, "pairs": 9, "gain_of": "minimal"}
+    assert gain == experience.gain
     assert {"kept": True, "effect": "x1.25", "best": "10"} == experience.effects["vm.swappiness"]
     with SqliteStore(tmp_path / "s.db") as store:
         store.add_experience(experience)
@@ -100,6 +104,31 @@ def test_failures_are_what_differed_and_broke(tmp_path):
     ]
 
     assert ({"a": 1}, {"a": 2, "b": 5}) == failed_settings(rows, {"b": "60"})
+
+
+def test_one_bad_run_of_a_good_setting_is_no_failure():
+    """A setting that also gave a number is not remembered as failed, unless it was unsafe."""
+    rows = [
+        TrialRow("search", 0, {"a": 1}, value=3.0),
+        TrialRow("confirm", 0, {"a": 1}, failure="it broke once"),
+        TrialRow("search", 1, {"a": 2}, value=3.0),
+        TrialRow("confirm", 1, {"a": 2}, failure="pressure", unsafe=True),
+    ]
+
+    assert ({"a": 2},) == failed_settings(rows, {})
+
+
+@pytest.mark.parametrize("verdict", ["worse", "unsafe"])
+def test_a_candidate_that_did_harm_is_remembered_as_failed(verdict):
+    """The whole candidate of the fresh pairs, once, beside what failed in the search."""
+    harmful = {"vm.swappiness": 10, "vm.dirty_ratio": 40}
+
+    experience = made(result(verdict=verdict), failed=[{"vm.swappiness": 100}])
+    known = made(result(verdict=verdict), failed=[harmful])
+
+    assert ({"vm.swappiness": 100}, harmful) == experience.failed
+    assert (harmful,) == known.failed
+    assert () == made(result()).failed
 
 
 def test_a_rival_is_remembered_beside_the_winner():

@@ -14,8 +14,11 @@ from tests.strategist.memory.past import (
     past,
 )
 
+from sealtune.space.config import load_config
 from sealtune.strategist.memory import recall
+from sealtune.strategist.memory.likeness import alike
 from sealtune.strategist.memory.recall import on_any_device
+from sealtune.strategist.reading import Reading
 from sealtune.strategist.task import Task
 
 
@@ -120,10 +123,85 @@ def test_nothing_left_to_gain_is_no_contradiction(task):
 
 
 def test_a_lost_contest_speaks_neither_for_nor_against(task):
-    """What a short search found promising and nothing confirmed neither carries nor refutes."""
-    rival = nothing_found(reward=0.4, evidence="searched", gain=None)
+    """What a short search found promising, or not, neither carries nor refutes."""
+    for number, promise in enumerate((0.4, 0.0, -0.1), 2):
+        rival = nothing_found(
+            id=f"20261101-0900-a7.{number}",
+            session="20261101-0900-a7",
+            reward=promise,
+            evidence="searched",
+            gain=None,
+        )
 
-    assert () == recalled(task, past(), rival).lesson(POLL).idle
+        assert () == recalled(task, past(), rival).lesson(POLL).idle
+        assert () == recalled(task, rival).lesson(SWAP).idle
+
+
+def test_what_was_not_told_apart_carried_nothing(task):
+    """A parameter kept because the clock ran out neither carried the gain nor did nothing."""
+    untested = past(
+        setting={POLL: 108_944, SWAP: 35},
+        effects={
+            POLL: {"kept": True, "effect": "not tested", "best": "108944"},
+            SWAP: {"kept": True, "effect": "undecided: x1.01 [0.90, 1.20]", "best": "35"},
+            CACHE: {"kept": False, "effect": "undecided", "best": "90"},
+        },
+    )
+
+    assert () == recalled(task, untested).lessons
+
+
+def test_an_undecided_session_does_not_wipe_out_a_gain(task):
+    """Only an interval that excludes the gain speaks against it, and only of what it held."""
+    wide = {"estimate": 1.5, "ci_low": 0.4, "ci_high": 6.0, "pairs": 6}
+    undecided = [nothing_found(id=f"c{i}", session=f"c{i}", gain=wide) for i in range(2)]
+    elsewhere = nothing_found(setting={SWAP: 40})
+
+    assert recalled(task, past(), *undecided).lesson(POLL).holds
+    assert recalled(task, past(), elsewhere).lesson(POLL).doubt < 0.3
+    assert not recalled(task, past(), nothing_found()).lesson(POLL).holds
+
+
+def test_the_measurement_counts(task):
+    """Another tool or another metric makes a memory worth less, whether or not it was named."""
+    sysbench = past(config={**past().config, "benchmark_command": "sysbench memory run"})
+    latency = past(config={**past().config, "reward_metric": "latency_p99_ms"})
+    config = load_config(past().config)
+
+    def likeness(experience, **known):
+        known_task = dataclasses.replace(task, experiences=(experience,))
+        memories = recall(known_task, **known).memories
+        return memories[0].likeness if memories else 0.0
+
+    same = likeness(past(), config=config)
+    assert same == pytest.approx(2 * likeness(sysbench, config=config), rel=0.01)
+    assert same == pytest.approx(2 * likeness(latency, config=config), rel=0.01)
+    assert recalled(task, past(), benchmark="redis").memories[0].likeness == same
+
+
+def test_a_score_to_minimise_is_not_one_to_maximise(task):
+    """A number of a command of one's own counts with its direction."""
+    own = {**past().config, "benchmark_command": "./measure", "reward_metric": "score"}
+    lower = {**own, "benchmark_output": {"direction": "minimize"}}
+
+    def likeness(config):
+        known = dataclasses.replace(task, experiences=(past(config=own),))
+        return recall(known, config=load_config(config)).memories[0].likeness
+
+    assert likeness(own) == pytest.approx(2 * likeness(lower), rel=0.01)
+
+
+def test_what_the_machine_settled_is_recognised(task):
+    """A description that says nothing by itself is read as the strategist read it, then as now."""
+    vague = "make it go faster"
+    settled = past(description=vague, traits=())
+    asked = dataclasses.replace(task, description=vague, experiences=(settled,))
+    reading = Reading("memory_cache", (), 0.9, (), (), machine=("redis is running",))
+    other = dataclasses.replace(reading, workload_class="oltp_database")
+
+    assert 1.0 == recall(asked, reading=reading).memories[0].likeness
+    assert recall(asked).memories
+    assert recall(asked, reading=other).memories[0].likeness <= 0.4
 
 
 def test_a_block_device_is_the_same_parameter_on_another_disk(task):
@@ -137,14 +215,15 @@ def test_a_block_device_is_the_same_parameter_on_another_disk(task):
     assert recalled(task, scheduler).lesson("block/sda/scheduler").carried
 
 
-def test_another_measure_of_likeness_may_be_injected(task):
-    """The text similarity given is the one used."""
-    seen = []
-
-    def similar(one, other):
-        seen.append((one, other))
-        return 1.0
-
-    recall(dataclasses.replace(task, experiences=(past(),)), similar)
-
-    assert [(DESCRIPTION, past().description)] == seen
+@pytest.mark.parametrize(
+    ("one", "like", "unlike"),
+    [
+        ("web shop orders in Postgres", "OLTP database with many commits", "video transcoding"),
+        ("training neural networks", "deep learning on large batches", "mail relay for a company"),
+    ],
+)
+def test_descriptions_are_alike_in_meaning(one, like, unlike):
+    """Words need not be shared; the same words are entirely alike, and nothing is like nothing."""
+    assert alike(one, like) > alike(one, unlike)
+    assert 1.0 == alike(one, f" {one.upper()}!")
+    assert 0.0 == alike("", "") == alike(one, "")

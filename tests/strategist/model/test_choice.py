@@ -191,3 +191,52 @@ def test_looking_loads_no_framework():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_the_files_address_is_for_the_files_model(config):
+    """`ollama:` goes to this machine when the file's address is of another provider's model."""
+    mine = config('[model]\nname = "openai-compatible:qwen3"\nbase_url = "https://gpu.lan/v1"\n')
+
+    assert choose_model(None, {}, mine).base_url == "https://gpu.lan/v1"
+    moved = choose_model("ollama:llama3", {}, mine)
+    assert moved.base_url == "http://127.0.0.1:11434/v1"
+    assert moved.stays_here
+    unnamed = config('[model]\nbase_url = "https://gpu.lan/v1"\n')
+    assert choose_model("openai-compatible:m", {}, unnamed).base_url == "https://gpu.lan/v1"
+    other = config('[model]\nname = "ollama:x"\nbase_url = "https://gpu.lan/v1"\n')
+    assert choose_model("ollama:llama3", {}, other).base_url == "https://gpu.lan/v1"
+
+
+@pytest.mark.parametrize("address", ["http://[bad", "http://a b/v1", "http://a\tb/v1", "nonsense"])
+@pytest.mark.parametrize("wanted", ["openai:gpt-5", "ollama:m", "openai-compatible:m"])
+def test_an_address_that_is_none_is_a_problem_and_no_crash(wanted, address, tmp_path):
+    """Whatever stands in the variables: it is said, and it leads nowhere."""
+    environment = {"OPENAI_API_KEY": "k"}
+    environment |= {"OPENAI_BASE_URL": address, "SEALTUNE_BASE_URL": address}
+    choice = choose_model(wanted, environment, tmp_path / "none")
+
+    assert "address" in choice.problem
+    assert choice.base_url is None
+    assert not choice.stays_here
+
+
+def test_an_empty_address_is_none(tmp_path):
+    """OPENAI_BASE_URL= is the same as no OPENAI_BASE_URL."""
+    environment = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": ""}
+    choice = choose_model("openai:gpt-5", environment, tmp_path / "none")
+
+    assert (choice.base_url, choice.problem) == (None, None)
+
+
+def test_a_file_of_nobody_is_no_file(tmp_path, monkeypatch):
+    """An unknown ~user, and a folder that may not be searched, are words and no traceback."""
+    pretend = "sealtune.strategist.model.choice._importable"
+    monkeypatch.setattr(pretend, lambda module: True)
+
+    def forbidden(self, **_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.stat", forbidden)
+    for name in ("~nobody9/x.gguf", "/closed/x.gguf"):
+        choice = choose_model(f"local:{name}", {"XDG_CONFIG_HOME": "/nowhere"})
+        assert "is no file that can be read" in choice.problem

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealtune.catalogue import load_catalogue
 from sealtune.strategist.model.privacy import Identity, gather_identity, scrub, secrets
 
 ALICE = Identity(
@@ -51,6 +52,16 @@ ALICE = Identity(
         "3d1219c7c4c5404a",
         "7575c28d-57b3-46fe-90c3-8ed4b9fdb6ea",
         "wwn-0x5000c500a1b2c3d4",
+        "db.acme.co",
+        "db.acme.ai",
+        "db-3.prod.acme",
+        "dev.acme.com",
+        "Alice_db",
+        "alice-laptop",
+        "prod_web-17",
+        "/data/homes/carol",
+        r"x\n10.1.2.3",
+        r"x\nalice",
     ],
 )
 @pytest.mark.parametrize("frame", ["{}", "redis for {}, busy", "({})", "say: {}.", '"{}"'])
@@ -60,7 +71,7 @@ def test_what_identifies_is_replaced(planted, frame):
 
     assert planted.lower() not in shown.lower()
     assert "[" in shown
-    for word in ("alice", "bob", "carol", "web-17", "hunter", "10.1.2", "db8"):
+    for word in ("alice", "bob", "carol", "web-17", "hunter", "10.1.2", "db8", "acme"):
         assert word not in shown.lower()
 
 
@@ -73,6 +84,9 @@ def test_what_identifies_is_replaced(planted, frame):
         "redis with appendonly.aof in /var/lib/redis on nvme0n1, postgresql.conf tuned",
         "an MQTT broker: 10,000 devices; latency over throughput",
         "bobsled simulations on alicetown data",
+        "python3.11 and 7.x on 5.14.0-362.8.1.el9_3.x86_64, e.g. main.c, run.sh, dumps.tar.gz",
+        "see /etc/sysctl.d/90-sealtune.conf and libssl.so.1.1, log.segment.bytes=1073741824",
+        "heavy postgres.many small writes.We need it fast",
     ],
 )
 def test_what_says_what_is_served_stays(text):
@@ -123,3 +137,16 @@ def test_scrubbing_twice_changes_nothing_more(text):
     once = scrub(text, ALICE)
 
     assert scrub(once, ALICE) == once
+
+
+def test_parameters_are_nobodys_name():
+    """For a person called Max, rmem_max is still rmem_max; Max is gone."""
+    shown = scrub("Max sets net.core.rmem_max, rmem_max and max_db", Identity(people=("max",)))
+
+    assert shown == "[user] sets net.core.rmem_max, rmem_max and [user]_db"
+
+
+def test_no_parameter_of_the_catalogue_is_taken_for_a_host():
+    """Each name comes through as it is."""
+    for knob in load_catalogue().knobs:
+        assert scrub(f"set {knob.name} now", Identity()) == f"set {knob.name} now"

@@ -20,6 +20,7 @@ from sealtune.errors import (
     KnobError,
     UnclearWorkloadError,
 )
+from sealtune.space.available import Availability
 from sealtune.space.build import build_space
 from sealtune.store.experience import Experience
 from sealtune.strategist.memory import recall
@@ -289,6 +290,22 @@ def test_wishes_that_cannot_be_met_are_said_before_a_model_is_asked(wish, error,
     assert speaker.asked == []
 
 
+def test_nothing_new_is_asked_for_where_everything_was_tried(task, fallback):
+    """Of one parameter with two values that were both measured there is no third to ask for."""
+    item = next(one for one in task.availability.offered if one.knob.name == "vm.swappiness")
+    narrow = replace(item, low=1, high=2)
+    small = replace(task, availability=Availability((narrow,), ()), only=("vm.swappiness",))
+    done = past(small, setting={"vm.swappiness": 1}, failed=({"vm.swappiness": 2},))
+    remembering = replace(small, experiences=(done,))
+    assert recall(remembering).memories
+    param = {**answer()["action_space"][3], "min": 1, "max": 2, "start": 1, "why": "It swaps."}
+    words = text(action_space=[param], curriculum=[], proposals=[{"vm.swappiness": 1}])
+
+    strategy = devise(remembering, Speaker(words).model, fallback=fallback)
+
+    assert strategy.config.strategist == "function:speaker"
+
+
 def test_something_new_is_asked_for_where_there_is_a_memory(task, fallback):
     """Proposals that were all tried before are refused; one that was not is enough."""
     remembering = replace(task, experiences=(past(task),))
@@ -398,10 +415,41 @@ def test_it_works_beside_an_event_loop(task, fallback):
     assert asyncio.run(inside()).config.strategist == "function:speaker"
 
 
-def test_a_mistake_of_ours_is_not_hidden(task, fallback):
-    """Only a model's failures fall back; a defect in this program is raised."""
-    with pytest.raises(UserError):
-        devise(task, Speaker(UserError("a defect")).model, fallback=fallback)
+def test_whatever_goes_wrong_with_a_model_falls_back(task, fallback):
+    """An error that nobody foresaw is named by its kind, not its words; the answer is there."""
+    strategy = devise(task, Speaker(UserError("sk-hunter2")).model, fallback=fallback)
+
+    assert strategy.config.strategist == "embedded"
+    assert "function:speaker failed (UserError)" in strategy.notices[0]
+    assert "hunter2" not in str(strategy.notices)
+
+
+def test_a_key_that_cannot_be_sent_falls_back(task, fallback, requests_allowed, monkeypatch):
+    """A key with letters that no header carries is a notice and no traceback."""
+    monkeypatch.setenv("OPENAI_API_KEY", "schl\u00fcssel")
+    with OpenAIServer([text()]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        strategy = devise(task, choose_model("openai:gpt-5"), fallback=fallback)
+
+    assert strategy.notices[0].startswith("openai:gpt-5 failed (")
+    assert "schl" not in strategy.notices[0]
+
+
+def test_a_model_that_cannot_be_built_stops_only_who_named_it(task, fallback, monkeypatch):
+    """Left over in a variable it is a notice; named by --model it is refused."""
+
+    def broken(_choice):
+        raise ConfigError("m.gguf cannot be loaded")
+
+    monkeypatch.setattr("sealtune.strategist.model.proposal.build", broken)
+    choice = ModelChoice("local:m.gguf", "SEALTUNE_MODEL")
+
+    strategy = devise(task, choice, fallback=fallback)
+
+    assert strategy.config.strategist == "embedded"
+    assert "SEALTUNE_MODEL: m.gguf cannot be loaded" in strategy.notices[0]
+    with pytest.raises(ConfigError, match=r"m\.gguf"):
+        devise(task, replace(choice, source="--model"), fallback=fallback)
 
 
 def test_what_is_shown_is_what_is_sent(task, fallback, requests_allowed):

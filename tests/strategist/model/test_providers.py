@@ -14,6 +14,8 @@ from pydantic_ai.exceptions import (
 )
 from tests.openai_server import Drop, Error, Hang, OpenAIServer, Raw, Text
 
+from sealtune.errors import ConfigError
+from sealtune.strategist.model import providers
 from sealtune.strategist.model.choice import choose_model
 from sealtune.strategist.model.failure import failure_of
 from sealtune.strategist.model.providers import Patience, build
@@ -141,3 +143,30 @@ def test_small_servers_get_what_they_understand():
     assert request.body["max_tokens"] == 4096
     assert "max_completion_tokens" not in request.body
     assert "sk-other" not in request.headers["authorization"]
+
+
+def test_what_is_for_openai_goes_nowhere_else(monkeypatch):
+    """Organisation, project and headers of the environment are not sent to a foreign service."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-acme")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-acme")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Team: acme-team")
+    with OpenAIServer(["fine"]) as server:
+        assert asked(server).run_sync("hello").output == "fine"
+
+    assert "acme" not in str(server.requests[0].headers)
+
+
+def test_what_a_client_cannot_digest_is_an_error_in_words(monkeypatch):
+    """Whatever is raised while a model is set up names the model and the kind of error."""
+
+    def broken(*_):
+        raise UnicodeError("sk-hunter2")
+
+    monkeypatch.setitem(providers._BUILDERS, "openai-compatible", broken)
+    choice = choose_model("http://127.0.0.1:9/v1#m", {}, NOWHERE)
+
+    with pytest.raises(
+        ConfigError, match=r"openai-compatible:m failed \(UnicodeError\)"
+    ) as caught:
+        build(choice, {}, NOWHERE)
+    assert "hunter2" not in str(caught.value)

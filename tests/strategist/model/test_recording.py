@@ -197,3 +197,24 @@ def test_a_file_that_is_not_there_is_named(path):
     """No recording, no replay."""
     with pytest.raises(ConfigError, match=r"talk\.jsonl cannot be read"):
         replay(path)
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\r\n"])
+def test_an_answer_with_any_end_of_line_plays_back(path, end):
+    """What a model wrote between words does not break the file."""
+    words = f"it is{end}warm"
+    model = FunctionModel(lambda messages, info: ModelResponse([TextPart(words)]))
+    Agent(record(model, path)).run_sync("how warm?")
+
+    assert Agent(replay(path)).run_sync("how warm?").output == words
+
+
+def test_a_departure_is_told_briefly(path):
+    """A long prompt is cut, and a request with nothing new in it is said to be one."""
+    model = FunctionModel(lambda messages, info: ModelResponse([TextPart("fine")]))
+    Agent(record(model, path), instructions="Be brief.").run_sync("x" * 5_000)
+
+    with pytest.raises(ConfigError, match="departs") as caught:
+        Agent(replay(path), instructions="Be brief.").run_sync()
+    assert len(str(caught.value)) < 600
+    assert "this conversation with nothing new" in str(caught.value)

@@ -13,7 +13,7 @@ from sealtune.strategist.memory.experience import (
     rival_experience,
 )
 from sealtune.strategist.memory.recall import Lesson, Memory, Recollection, recall
-from sealtune.strategist.memory.sentences import memory_sentences
+from sealtune.strategist.memory.sentences import memory_sentences, sentences_of
 from sealtune.strategist.memory.sft import export_sft
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "remembered",
     "reward_of",
     "rival_experience",
+    "sentences_of",
 ]

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from sealtune.store.experience import Evidence, Experience
 
 PENALTY = -0.5
-"""Reward at most, when a guard rail tripped and nothing was gained by it."""
+"""Reward at most, when a guard rail tripped and nothing was gained by it; half for worse."""
+
+_HARMFUL = ("worse", "unsafe")
 
 Setting = Mapping[str, int | str]
 
@@ -85,7 +87,7 @@ def experience_of(
             row["name"]: {"kept": row["kept"], "effect": row["effect"], "best": row["best"]}
             for row in result["knobs"]
         },
-        failed=tuple(dict(setting) for setting in failed),
+        failed=_failed(result, failed),
         simulated=bool(result["simulated"]),
     )
 
@@ -99,6 +101,8 @@ def reward_of(result: Mapping[str, Any]) -> float:
     0.0
     >>> reward_of({"verdict": "none", "gain": None, "guards": ["memory pressure"]})
     -0.5
+    >>> reward_of({"verdict": "worse", "gain": {"estimate": 1.2}})
+    -0.25
     """
     verdict, gain = result["verdict"], result.get("gain") or {}
     estimate = gain.get("estimate")
@@ -107,7 +111,7 @@ def reward_of(result: Mapping[str, Any]) -> float:
         return logarithm
     if verdict == "unsafe" or result.get("guards"):
         return min(PENALTY, logarithm)
-    return min(0.0, logarithm) if verdict == "worse" else 0.0
+    return min(PENALTY / 2, logarithm) if verdict == "worse" else 0.0
 
 
 def rival_experience(
@@ -155,14 +159,29 @@ def rival_experience(
 def failed_settings(
     trials: Iterable[Trial], originals: Mapping[str, str]
 ) -> tuple[dict[str, int | str], ...]:
-    """Return the distinct settings that failed, only what differed from the originals."""
-    found: list[dict[str, int | str]] = []
+    """Return the distinct settings that failed, only what differed from the originals.
+
+    A setting that also gave a good run is none of them, unless it tripped a guard rail: one run
+    may fail for reasons of its own.
+    """
+    good: list[dict[str, int | str]] = []
+    broken: list[dict[str, int | str]] = []
+    unsafe: list[dict[str, int | str]] = []
     for trial in trials:
-        if trial.failure is None and not trial.unsafe:
-            continue
-        changed = {k: v for k, v in trial.setting.items() if str(v) != originals.get(k)}
-        if changed and changed not in found:
-            found.append(changed)
+        runs = unsafe if trial.unsafe else good if trial.failure is None else broken
+        runs.append({k: v for k, v in trial.setting.items() if str(v) != originals.get(k)})
+    found = [one for one in (*broken, *unsafe) if one and (one in unsafe or one not in good)]
+    return tuple(one for at, one in enumerate(found) if one not in found[:at])
+
+
+def _failed(
+    result: Mapping[str, Any], failed: Sequence[Setting]
+) -> tuple[dict[str, int | str], ...]:
+    """Return the settings that failed, a candidate that did harm in its fresh pairs among them."""
+    found = [dict(setting) for setting in failed]
+    candidate = dict(result["full_config"])
+    if result["verdict"] in _HARMFUL and candidate and candidate not in found:
+        found.append(candidate)
     return tuple(found)
 
 
@@ -174,4 +193,6 @@ def _evidence(result: Mapping[str, Any]) -> Evidence:
 def _gain(result: Mapping[str, Any]) -> dict[str, Any] | None:
     gain = result.get("gain")
     names = ("estimate", "ci_low", "ci_high", "pairs")
-    return {name: gain[name] for name in names} if gain else None
+    if not gain:
+        return None
+    return {**{name: gain[name] for name in names}, "gain_of": result["gain_of"]}

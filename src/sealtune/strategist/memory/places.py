@@ -69,7 +69,7 @@ def around(values: Sequence[Value], item: AvailableKnob, half: float) -> Place |
 
 
 def candidate_of(experience: Experience) -> Setting:
-    """Return the whole setting that was confirmed, of which `setting` is the smallest part."""
+    """Return the whole setting that fresh pairs measured, of which `setting` is a part."""
     whole = {name: row["best"] for name, row in experience.effects.items() if "best" in row}
     return {name: _number(value) for name, value in {**whole, **experience.setting}.items()}
 

@@ -18,6 +18,7 @@ from sealtune.strategist.memory.places import (
 from sealtune.strategist.memory.recall import Recollection, on_any_device
 
 _OTHERS = 2
+"""Proposals from the memory, or one and the strategist's own start."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,8 @@ def propose(
     """Return what to try early: the smallest setting, other memories, something new."""
     names = {catalogue_key(param.param): param.param for param in started.action_space}
     smallest: Setting = {names[name]: at.value for name, at in places.items() if name in names}
-    wishes = [
-        _as_found(smallest, names, known),
-        *_other_settings(names, known),
-        _own_start(config, names),
-    ]
+    own_start = _own_start(config, names)
+    wishes = [_as_found(smallest, names, known), *_other_settings(names, known), own_start]
     kept: list[dict[str, int | str]] = []
     seen: list[Setting] = [{}, _changed(_own_start(started, names), known)]
     for wish in wishes:
@@ -70,7 +68,10 @@ def propose(
     tried = [memory.experience.setting for memory in known.recollection.memories]
     fresh = novel(started, availability, [*tried, *known.failed, *kept], known.repeats_failure)
     own = [one for one in started.proposals if not known.repeats_failure(dict(one))]
-    found = [*kept[:_OTHERS], *([fresh] if fresh else []), *own]
+    early = kept[:_OTHERS]
+    if own_start in kept[_OTHERS:]:  # an expert is heard beside the memory
+        early[-1] = own_start
+    found = [*early, *([fresh] if fresh else []), *own]
     return tuple(one for at, one in enumerate(found) if one not in found[:at])[:10]
 
 
@@ -100,10 +101,10 @@ def _own_start(config: TuningConfig, names: Mapping[str, str]) -> Setting:
 
 
 def _other_settings(names: Mapping[str, str], known: Knowledge) -> list[Setting]:
-    """Return the whole candidates that gained before, as far as they are tuned here."""
+    """Return the whole candidates whose gain was confirmed, as far as they are tuned here."""
     found = []
     for memory in known.recollection.memories:
-        if memory.experience.reward > 0:
+        if memory.experience.verdict == "improved":
             candidate = candidate_of(memory.experience)
             setting = {
                 name: value

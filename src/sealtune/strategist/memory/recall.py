@@ -1,24 +1,32 @@
 """What earlier sessions say about this task: the nearest ones, and what they teach together."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from sealtune.space.config import TuningConfig
 from sealtune.store.experience import Experience
 from sealtune.strategist.memory.likeness import (
     Context,
-    Similar,
     context_of,
     likeness,
+    metric_of,
     tool_of,
-    word_overlap,
 )
+from sealtune.strategist.reading import Reading, classify, read_traits
 from sealtune.strategist.task import Task
 
 NEAR = 0.35
 """Experiences of less likeness than this are of another world."""
 
-_EVIDENCE = {"confirmed": 1.0, "screened": 0.5, "searched": 0.25}
+_EVIDENCE = {"confirmed": 1.0, "searched": 0.25}
+_UNDECIDED = 0.25
+"""Share of its weight that a session has against a gain which it neither found nor excluded."""
+
+_UNTOLD = ("not tested", "undecided")
+"""How an effect begins that was not told apart from those of the other parameters."""
+
 _HALF_LIFE_DAYS = 180.0
 _MOST = 12
 
@@ -47,7 +55,8 @@ class Lesson:
     Attributes:
         name: The parameter, a block device as ``{dev}``.
         carried: Memories in which it carried a confirmed gain, the heaviest first.
-        idle: Memories in which it was tuned and nothing came of it, or the gain stayed without.
+        idle: Memories in which it was tuned and nothing came of it, or the gain stayed without;
+            each with the weight that it has against this parameter.
     """
 
     name: str
@@ -96,22 +105,26 @@ class Recollection:
         return next((one for one in self.lessons if one.name == wanted), Lesson(wanted))
 
 
-def recall(task: Task, similar: Similar = word_overlap) -> Recollection:
+def recall(
+    task: Task, *, reading: Reading | None = None, config: TuningConfig | None = None
+) -> Recollection:
     """Return what the experiences of `task` teach about it.
 
     Args:
         task: Its `experiences` are all that is looked at; nothing is recalled with `no_prior`.
-        similar: How alike two descriptions are, 0 to 1.
+        reading: How the strategist understood the description, which the machine or the person
+            may have settled; without it the text alone is read.
+        config: What the strategist answered: its benchmark and metric are those of the task.
     """
     if task.no_prior or not task.experiences:
         return Recollection(task)
-    here = _context(task)
+    here = _context(task, reading, config)
     newest = max(experience.when for experience in task.experiences)
     found = []
     for experience in task.experiences:
         if experience.verdict == "interrupted":
             continue
-        alike = likeness(here, context_of(experience), similar)
+        alike = likeness(here, context_of(experience))
         if alike >= NEAR:
             age = (newest - experience.when) / 86_400
             weight = alike * _EVIDENCE[experience.evidence] * 0.5 ** (age / _HALF_LIFE_DAYS)
@@ -131,16 +144,19 @@ def on_any_device(name: str) -> str:
     return "/".join([parts[0], "{dev}", *parts[2:]]) if parts[0] == "block" else name
 
 
-def _context(task: Task) -> Context:
-    from sealtune.strategist.reading import classify
-
-    reading = classify(task.description)
+def _context(task: Task, reading: Reading | None, config: TuningConfig | None) -> Context:
+    reading = reading or classify(task.description)
+    named = config.workload_class if config else None
+    asked: Mapping[str, Any] = {"benchmark_command": task.benchmark or ""}
+    if config is not None:
+        asked = config.model_dump(mode="json")
     return Context(
         task.description,
-        reading.workload_class if reading else "",
-        reading.traits if reading else (),
+        reading.workload_class if reading else named or "",
+        reading.traits if reading else read_traits(task.description),
         task.facts.as_dict(),
-        tool_of(task.benchmark or ""),
+        tool_of(asked["benchmark_command"]),
+        metric_of(asked),
         {item.knob.name: item.present for item in task.availability.offered},
     )
 
@@ -160,8 +176,11 @@ def _lessons(memories: Sequence[Memory]) -> tuple[Lesson, ...]:
             carried.setdefault(name, []).append(memory)
     idle: dict[str, list[Memory]] = {}
     for memory in memories:
-        for name in _idlers(memory.experience, carried.get):
-            idle.setdefault(name, []).append(memory)
+        for name in _idlers(memory.experience):
+            known = [one.experience for one in carried.get(name, ())]
+            if not any(_stood_at(memory.experience, one, name) for one in known):
+                share = _against(memory.experience, known, name)
+                idle.setdefault(name, []).append(replace(memory, weight=share * memory.weight))
     lessons = [
         Lesson(name, tuple(carried.get(name, ())), tuple(idle.get(name, ())))
         for name in dict.fromkeys([*carried, *idle])
@@ -173,34 +192,51 @@ def carriers(experience: Experience) -> tuple[str, ...]:
     """Return the parameters that carried a gain, block devices as ``{dev}``."""
     if experience.reward <= 0 or experience.verdict != "improved":
         return ()
-    named = [name for name, effect in experience.effects.items() if effect.get("kept")]
+    named = [name for name, effect in _told_apart(experience) if effect.get("kept")]
     return tuple(on_any_device(name) for name in named if name in experience.setting)
 
 
-def _idlers(
-    experience: Experience, carried: Callable[[str], list[Memory] | None]
-) -> Iterable[str]:
-    """Yield the parameters that `experience` speaks against.
+def _told_apart(experience: Experience) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Yield the parameters whose own part in the gain was measured."""
+    for name, effect in experience.effects.items():
+        if not str(effect.get("effect", "")).startswith(_UNTOLD):
+            yield name, effect
 
-    With a gain: what was put back without losing it. Without one: all that was tuned, except
-    what already stood at the remembered value, for there was nothing left to gain.
+
+def _idlers(experience: Experience) -> Iterable[str]:
+    """Return the parameters that `experience` speaks against, block devices as ``{dev}``.
+
+    With a gain: what was put back without losing it. Without one: all that was tuned.
     """
+    if experience.id != experience.session:
+        return ()  # lost a contest: its few trials confirmed nothing, and disproved nothing
     if experience.verdict == "improved":
-        for name, effect in experience.effects.items():
-            if not effect.get("kept"):
-                yield on_any_device(name)
-        return
-    if experience.evidence == "searched" and experience.reward > 0:
-        return  # lost a contest: not confirmed, and not disproved either
-    for param in experience.config.get("action_space", ()):
-        name = str(param.get("param", ""))
-        known = carried(on_any_device(name)) or []
-        if not any(_stood_at(experience, memory.experience, name) for memory in known):
-            yield on_any_device(name)
+        names = [name for name, effect in _told_apart(experience) if not effect.get("kept")]
+    else:
+        names = [
+            str(param.get("param", "")) for param in experience.config.get("action_space", ())
+        ]
+    return dict.fromkeys(map(on_any_device, names))
+
+
+def _against(later: Experience, earlier: Sequence[Experience], name: str) -> float:
+    """Return the share of its weight that `later` has against the gains of `earlier`.
+
+    The whole where its candidate held the parameter and its interval excludes those gains.
+    """
+    if later.verdict == "improved" or not earlier or later.evidence == "searched":
+        return 1.0
+    held = {on_any_device(one) for one in (*later.setting, *later.effects)}
+    high = (later.gain or {}).get("ci_high", math.inf)
+    excluded = all(math.log(high) < one.reward for one in earlier) if high > 0 else True
+    return 1.0 if name in held and excluded else _UNDECIDED
 
 
 def _stood_at(later: Experience, earlier: Experience, name: str) -> bool:
-    """Whether `later` began at about the value that carried the gain of `earlier`."""
+    """Whether `later` began at about the value that carried the gain of `earlier`.
+
+    Then there was nothing left to gain.
+    """
     values = {on_any_device(key): value for key, value in earlier.setting.items()}
     present = {on_any_device(key): value for key, value in later.originals.items()}
     key = on_any_device(name)

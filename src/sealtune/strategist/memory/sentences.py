@@ -1,7 +1,7 @@
 """The memory in words: notices for the person, sentences for a model."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sealtune.space.knobs import Setting
 from sealtune.store.experience import Experience
@@ -20,8 +20,13 @@ def memory_sentences(task: Task) -> tuple[str, ...]:
     Past descriptions are quoted as data: one line, at most 200 characters, without what tells
     whose machine it was.
     """
+    return sentences_of(recall(task))
+
+
+def sentences_of(recollection: Recollection) -> tuple[str, ...]:
+    """Return what is remembered, one sentence for each session, as `memory_sentences`."""
     identity = gather_identity()
-    return tuple(_sentence(memory, identity) for memory in recall(task).memories[:_MOST_SENTENCES])
+    return tuple(_sentence(memory, identity) for memory in recollection.memories[:_MOST_SENTENCES])
 
 
 def quoted(text: str, identity: Identity) -> str:
@@ -56,7 +61,9 @@ def outcome(past: Experience) -> str:
     kept = [name for name, effect in past.effects.items() if effect.get("kept")]
     if past.verdict == "improved":
         named = {name: past.setting[name] for name in kept if name in past.setting}
-        text = f"{assigned(named or past.setting)} gave {gained(past)}, confirmed by fresh pairs"
+        named = named or dict(past.setting)
+        text = f"{_in_all(past, assigned(named), len(named))} gave {gained(past)}, "
+        text += "confirmed by fresh pairs"
         without = [name for name in past.effects if name not in kept]
         text += f"; {', '.join(without)} added nothing" if without else ""
     elif past.verdict in ("worse", "unsafe"):
@@ -67,6 +74,15 @@ def outcome(past: Experience) -> str:
         text = f"no confirmed gain from tuning {tuned}"
     failed = "; ".join(assigned(one) for one in past.failed[:2])
     return f"{text}; failed there: {failed}." if failed else f"{text}."
+
+
+def _in_all(past: Experience, values: str, count: int) -> str:
+    """Return what the gain was measured of: these values, or a setting that they are part of."""
+    whole = (past.gain or {}).get("gain_of") == "candidate"
+    together = len(past.effects if whole else past.setting)
+    if together <= count:
+        return values
+    return f"{together} parameters set, of which {values} carries it,"
 
 
 def assigned(setting: Mapping[str, int | str]) -> str:
@@ -99,7 +115,8 @@ def _start_notice(memory: Memory, values: list[str]) -> str:
     gain = past.gain["estimate"] if past.gain else 1.0
     where = "this machine" if memory.same_machine else "a similar machine"
     named = " and ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
-    return f"Memory: session {past.session}: {named} gave x{gain:.2f} on {where}; starts there."
+    measured = _in_all(past, named, len(values))
+    return f"Memory: session {past.session}: {measured} gave x{gain:.2f} on {where}; starts there."
 
 
 def contradicted_notice(lesson: Lesson) -> str:
@@ -113,9 +130,27 @@ def contradicted_notice(lesson: Lesson) -> str:
 
 def idle_notice(lesson: Lesson, *, dropped: bool) -> str:
     """Return that a parameter did nothing, time and again."""
-    sessions = ", ".join(memory.experience.session for memory in lesson.idle[:3])
+    sessions = ", ".join(idle_sessions(lesson)[:3])
     done = "left out" if dropped else "moved to the end"
     return f"Memory: {_short(lesson.name)} did nothing in sessions {sessions}; {done}."
+
+
+def idle_sessions(lesson: Lesson) -> list[str]:
+    """Return the sessions in which a parameter did nothing, the heaviest first."""
+    return list(dict.fromkeys(memory.experience.session for memory in lesson.idle))
+
+
+def crowded_notice(name: str, most: int) -> str:
+    """Return that a parameter had to make room for a remembered one."""
+    return f"Memory: {_short(name)} made room for what carried a gain: {most} are tuned at most."
+
+
+def retreat_notice(names: Iterable[str]) -> list[str]:
+    """Return which starts would have repeated a failure."""
+    told = ", ".join(map(_short, names))
+    if not told:
+        return []
+    return [f"Memory: {told} would start where a session failed; started at the present value."]
 
 
 def failure_notice(recollection: Recollection, most: int) -> list[str]:

@@ -1,12 +1,12 @@
 """The best self-edits as training data: filtered behaviour cloning, as in ReST-EM.
 
 Of the strategies that were tried in one context only the best is kept, and only if it earned
-something. Sources: Singh et al., "Beyond Human Data" (ReST-EM), TMLR 2024; Zweiger et al.,
-"Self-Adapting Language Models" (SEAL), 2025.
+something and a model could have answered it. Sources: Singh et al., "Beyond Human Data"
+(ReST-EM), TMLR 2024; Zweiger et al., "Self-Adapting Language Models" (SEAL), 2025.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -18,15 +18,27 @@ from sealtune.errors import KeepingError, SealtuneError
 from sealtune.machine import Facts
 from sealtune.machine.disk import Disk
 from sealtune.space.available import Availability, AvailableKnob
-from sealtune.space.config import TuningConfig, load_config
+from sealtune.space.config import ActionParam, TuningConfig, load_config
 from sealtune.store.experience import Experience
 from sealtune.strategist.memory.likeness import context_of
+from sealtune.strategist.memory.proposing import catalogue_key
+from sealtune.strategist.memory.recall import on_any_device
 from sealtune.strategist.model.privacy import gather_identity, scrub
+from sealtune.strategist.task import Task
 
 Form = Literal["completion", "chat"]
 
-_OURS = {"notices", "strategist", "description", "budget"}
-"""Fields of a config that are not the strategist's to write."""
+_MOST_PROPOSALS = 5
+_OURS = {
+    "benchmark_output",
+    "budget",
+    "description",
+    "notices",
+    "strategist",
+    "training_config",
+    "workload_name",
+}
+"""Fields of a config that a model is not asked for."""
 
 
 def export_sft(experiences: Iterable[Experience], path: Path, *, form: Form = "completion") -> int:
@@ -34,12 +46,15 @@ def export_sft(experiences: Iterable[Experience], path: Path, *, form: Form = "c
 
     ``completion``: ``{"prompt", "completion", "reward"}``; ``chat``: ``{"messages", "reward"}``
     with the roles system, user and assistant. The prompt is the one that a model would be given
-    for this context, limited to the parameters that were tuned; it names no host and no person.
+    for this context, with what earlier sessions had found by then, limited to the parameters that
+    were tuned; it names no host and no person. What would be refused of a model is left out.
 
     Raises:
         KeepingError: The file cannot be written.
     """
-    lines = [json.dumps(_line(one, form), ensure_ascii=False) for one in best_of(experiences)]
+    every = tuple(experiences)
+    found = (_line(one, every, form) for one in best_of(every))
+    lines = [json.dumps(line, ensure_ascii=False) for line in found if line is not None]
     try:
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     except OSError as error:
@@ -67,28 +82,37 @@ def _group(one: Experience) -> tuple[object, ...]:
     context = context_of(one)
     words = " ".join(context.description.casefold().split())
     machine = (one.facts.get(name) for name in ("kernel", "cpus", "memory_bytes"))
-    return (words, context.benchmark, *machine)
+    return (words, context.benchmark, context.metric, *machine)
 
 
-def _line(one: Experience, form: Form) -> dict[str, Any]:
-    system, user = prompt_of(one)
-    config = _config(one)
-    text = config.model_dump_json(exclude=_OURS, exclude_none=True) if config else ""
-    answer = scrub(text, gather_identity())  # the name and the command may be a person's words
+def _line(one: Experience, every: Sequence[Experience], form: Form) -> dict[str, Any] | None:
+    """Return one line, ``None`` if a model's answer like that would be refused."""
+    from sealtune.strategist.model.answer import Refused
+    from sealtune.strategist.model.ground import ground_of
+    from sealtune.strategist.model.rules import accept
+    from sealtune.strategist.model.wording import instructions, message
+
+    task = task_of(one, every)
+    answer = _answer(one, task.availability)
+    try:
+        ground = ground_of(task)
+        accept(answer, ground, one.strategist)
+    except (Refused, SealtuneError):
+        return None
+    system, user = instructions(ground), message(ground)
+    told = scrub(json.dumps(answer, ensure_ascii=False), gather_identity())
     reward = round(one.reward, 6)
     if form == "chat":
-        texts = {"system": system, "user": user, "assistant": answer}
+        texts = {"system": system, "user": user, "assistant": told}
         return {
             "messages": [{"role": role, "content": text} for role, text in texts.items()],
             "reward": reward,
         }
-    return {"prompt": f"{system}\n{user}\n", "completion": answer, "reward": reward}
+    return {"prompt": f"{system}\n{user}\n", "completion": told, "reward": reward}
 
 
-def prompt_of(one: Experience) -> tuple[str, str]:
-    """Return the instructions and the person's words that `one` was the answer to."""
-    from sealtune.strategist.prompt import get_optimization_strategy_prompt, get_task_prompt
-
+def task_of(one: Experience, every: Iterable[Experience] = ()) -> Task:
+    """Return the task that `one` was the answer to, with what was remembered before it."""
     known = {**one.facts, "boot_id": None}
     disk = known.get("disk")
     names = {field.name for field in fields(Facts)}
@@ -96,22 +120,60 @@ def prompt_of(one: Experience) -> tuple[str, str]:
         **{name: value for name, value in known.items() if name in names - {"disk"}},
         disk=Disk(**disk) if isinstance(disk, Mapping) else None,
     )
-    offered = tuple(_offered(one, facts))
-    tool = context_of(one).benchmark
-    system = get_optimization_strategy_prompt(
-        facts, Availability(offered, ()), installed=(tool.removesuffix("-benchmark"),)
+    context = context_of(one)
+    return Task(
+        context.description,
+        facts,
+        Availability(tuple(_offered(one, facts)), ()),
+        installed=(context.benchmark,),
+        experiences=tuple(past for past in every if past.when < one.when),
     )
-    return system, get_task_prompt(context_of(one).description)
+
+
+def _answer(one: Experience, availability: Availability) -> dict[str, Any]:
+    """Return the config of `one` in the shape that a model is asked for."""
+    config = load_config(one.config)
+    offered = {on_any_device(item.knob.name): item for item in availability.offered}
+    answer = config.model_dump(mode="json", exclude=_OURS, exclude_none=True)
+    return {
+        "workload_class": one.workload_class,
+        **answer,
+        "action_space": [
+            _begun(param, offered.get(catalogue_key(param.param))) for param in config.action_space
+        ],
+        "state_space": list(config.metrics),
+        "reward": config.reward.model_dump(include={"performance", "stability"}),
+        "guards": [guard.metric for guard in config.guard_list],
+        "proposals": answer["proposals"][:_MOST_PROPOSALS],
+    }
+
+
+def _begun(param: ActionParam, item: AvailableKnob | None) -> dict[str, Any]:
+    """Return a parameter with its start said: without one it began at the value as found."""
+    said = param.model_dump(mode="json", exclude_none=True)
+    if item is None:
+        return said
+    if item.choices:
+        return {"choices": list(item.knob.choices), "start": item.present, **said}
+    low, high, present = item.low, item.high, int(item.present)
+    said = {"min": low, "max": high, "start": present, **said}
+    if param.start is None:  # the search widens a range to hold the value as found
+        said |= {"min": min(said["min"], present), "max": max(said["max"], present)}
+    return said
 
 
 def _offered(one: Experience, facts: Facts) -> Iterator[AvailableKnob]:
     """Yield the parameters that were tuned, as the machine had them."""
     for name, present in one.originals.items():
         try:
-            knob = load_catalogue().resolve(name)
-            yield _as_it_was(knob, present, facts)
+            yield _as_it_was(_knob(name), present, facts)
         except (SealtuneError, ValueError):
             continue  # no longer in the catalogue
+
+
+def _knob(name: str) -> Knob:
+    device = name.split("/")[1] if name.startswith("block/") else None
+    return load_catalogue().resolve(name, device)
 
 
 def _as_it_was(knob: Knob, present: str, facts: Facts) -> AvailableKnob:

@@ -6,6 +6,7 @@ one by ``--model``, SEALTUNE_MODEL or the config file.
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -96,7 +97,7 @@ class ModelChoice:
 
 def default_config_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where the config file is looked for: the XDG place of this user."""
-    home = environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return Path(home) / "sealtune" / "config.toml"
 
 
@@ -184,16 +185,28 @@ def _named(
     if not model or len(model) > _LONGEST_NAME or not model.isprintable():
         return ModelChoice(EMBEDDED, source, problem=f"{_shown(text)} names no model")
     if provider == "local":
-        path = Path(model).expanduser()
+        path = Path(os.path.expanduser(model))  # an unknown ~user is a name like any other
         return ModelChoice(f"local:{path.name}", source, path=path)
-    given = environment.get("SEALTUNE_BASE_URL") or settings.base_url
+    given = environment.get("SEALTUNE_BASE_URL") or _address_of(provider, settings)
     if provider == "openai-compatible":
         return _compatible(model, given, source)
     if provider == "ollama":
-        return ModelChoice(text, source, given or _OLLAMA, problem=_wrong_address(given))
+        return _at(text, source, given or _OLLAMA)
     # The client reads OPENAI_BASE_URL by itself; so that it is shown, it stands here too.
     own = environment.get("OPENAI_BASE_URL") if provider == "openai" else None
-    return ModelChoice(text, source, own, problem=_wrong_address(own))
+    return _at(text, source, own or None)
+
+
+def _address_of(provider: str, settings: Settings) -> str | None:
+    """Return the file's address if it is of a model of `provider`: it stands for no other."""
+    owner = (settings.name or "openai-compatible").partition(":")[0]
+    return settings.base_url if owner == provider else None
+
+
+def _at(name: str, source: str, address: str | None) -> ModelChoice:
+    """Return the choice called `name`, at `address` if that is one."""
+    problem = _wrong_address(address)
+    return ModelChoice(name, source, None if problem else address, problem=problem)
 
 
 def _compatible(model: str, address: str | None, source: str) -> ModelChoice:
@@ -214,6 +227,7 @@ def _wrong_address(address: str | None) -> str | None:
     try:
         parts = urlsplit(address)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = usable and not re.search(r"\s", address)
     except ValueError:
         return "the address of the model is no URL; need such as http://127.0.0.1:8000/v1"
     if parts.username or parts.password or parts.query:
@@ -231,7 +245,7 @@ def _lack(choice: ModelChoice, environment: Mapping[str, str], settings: Setting
     provider = _PROVIDERS[choice.provider]
     if not _importable(provider.module):
         return f"{choice.provider} needs: pip install 'sealtune[{provider.extra}]'"
-    if choice.path is not None and not choice.path.is_file():
+    if choice.path is not None and not os.path.isfile(choice.path):
         return f"{choice.path.name} is no file that can be read"
     if provider.needs_key and find_key(choice, environment, settings) is None:
         return f"{' or '.join(provider.keys)} is not set"

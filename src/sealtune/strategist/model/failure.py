@@ -68,6 +68,13 @@ def failure_of(error: BaseException) -> Failure | None:
     return None
 
 
+def words_of(error: BaseException) -> str:
+    """Return what happened in a clause to follow the model's name, whatever was raised."""
+    failure = failure_of(error)
+    # Not the error's own words: they may hold a part of the key.
+    return failure.words if failure else f"failed ({type(error).__name__})"
+
+
 def raised_again(kind: str, model_name: str) -> exceptions.AgentRunError:
     """Return an error of `kind`, as the model called `model_name` would raise it.
 

@@ -54,7 +54,8 @@ def serve(path: Path) -> Served:
     """
     key = secrets.token_urlsafe(24)
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-P", "-m", __name__],  # no code from wherever we were started
+        cwd="/",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.workloads import load_workloads
+from sealtune.strategist.words import GENERAL_WORDS, STOP_WORDS
 
 _FIRST_PERSON = 1000
 _NOBODY = 65_534
@@ -35,13 +37,28 @@ _SECRET_NAME = re.compile(
     r"key|token|secret|passw|_pwd$|credential|auth|cookie|session|dsn|private|_url$", re.I
 )
 _COMMON_HOSTS = {"localhost", "localdomain", "linux", "debian", "ubuntu", "server", "host"}
-_SYSCTL = r"(?:vm|net|kernel|fs|dev|proc|sys|user|abi|debug|sunrpc|crypto)\."
-_DOMAIN = (
-    r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+"
-    r"(?:com|org|net|edu|gov|io|dev|app|cloud|local|internal|intranet|lan|corp|home|arpa"
-    r"|eu|uk|de|fr|ch|at|nl|it|es|pl|se|no|us|ca|br|ru|cn|jp|in|au|info|biz)"
-)
-_HOME = r"(?:/(?:export/|var|usr)?/?(?:home|Users)/[^\s'\"`,;:)\]}]+|/root\b[^\s'\"`,;:)\]}]*)"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SYSCTL = _words("vm net kernel fs dev proc sys user abi debug sunrpc crypto")
+_DOMAINS = _words("""
+    com org net edu gov io dev app cloud local internal intranet lan corp home arpa co ai me tv
+    eu uk de fr ch at nl it es pl se no us ca br ru cn jp in au info biz tech xyz site online
+""")
+_FILES = _words("""
+    conf cnf cfg ini env toml yaml yml json jsonl xml csv tsv log txt md rst html htm css php js ts
+    py rb go rs java jar war sh sql db sqlite sqlite3 aof rdb wal gz tgz zip bz2 xz zst lz4 tar so
+    parquet orc avro img iso qcow2 vmdk raw dat bin service socket timer mount slice pid sock lock
+    tmp bak pdf jpg jpeg png gif svg webp mp3 mp4 mkv avi mov webm wav gguf onnx npz pkl cpp deb
+    rpm
+""")
+_DOTTED = r"(?<![\w.-])[a-z0-9_][a-z0-9_-]{0,62}(?:\.[a-z0-9_-]{1,63})+(?![\w-])"
+_PATH_END = r"[^\s'\"`,;:)\]}]"
+_HOME = rf"(?:(?:/[\w.-]{{1,40}}){{0,3}}/(?:homes?|Users)/{_PATH_END}+|/root\b{_PATH_END}*)"
+_LINE_BREAK = re.compile(r"(\\[nrt])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,14 @@ def scrub(text: str, identity: Identity) -> str:
         text = re.sub(
             rf"(?<![\w/]){re.escape(home)}(?:/[^\s'\"`,;:)\]}}]*)?", "[home directory]", text
         )
+    # An escaped line break is the end of a word, though it ends with a letter.
+    return "".join(
+        piece if _LINE_BREAK.fullmatch(piece) else _scrubbed(piece, identity)
+        for piece in _LINE_BREAK.split(text)
+    )
+
+
+def _scrubbed(text: str, identity: Identity) -> str:
     for pattern, replacement in _patterns():
         text = pattern.sub(replacement, text)
     text = _replace_words(text, identity.hosts, "[host]")
@@ -123,8 +148,58 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], 
             re.compile(r"(?<![\w:.])[0-9a-f:.]{3,64}(?:%\w+)?(?:/\d{1,3})?", re.I),
             _address,
         ),
-        (re.compile(rf"(?<![\w.-])(?!{_SYSCTL})(?!asp\.|vb\.){_DOMAIN}(?![\w-])", re.I), "[host]"),
+        (re.compile(_DOTTED, re.I), _dotted),
     )
+
+
+def _dotted(match: re.Match[str]) -> str:
+    """Replace the name of a host, and leave parameters, products, versions and files alone."""
+    name = match.group().lower()
+    labels = name.split(".")
+    last = labels[-1]
+    if name in _dotted_terms():
+        return match.group()
+    if last in _DOMAINS:
+        return "[host]"
+    start, end = match.span()
+    before, after = match.string[start - 1 : start], match.string[end : end + 1]
+    telling = (
+        labels[0] not in _SYSCTL
+        and before != "/"  # part of a path
+        and after != "="  # a setting, such as log.segment.bytes=1073741824
+        and not labels[1][0].isdigit()  # a version, such as 16.4, python3.11 or 6.12.0-1-amd64
+        and len(last) > 1  # e.g., sysctl.d, main.c, 7.x
+        and not (last in _FILES and (len(labels) == 2 or len(last) > 2 or labels[-2] in _FILES))
+        and not (len(labels) == 2 and _begins(match.group().rpartition(".")[2]))
+    )
+    return "[host]" if telling else match.group()
+
+
+def _begins(word: str) -> bool:
+    """Whether `word` rather begins a sentence, typed without a blank, than ends a name."""
+    return word.istitle() or word.lower() in GENERAL_WORDS | STOP_WORDS
+
+
+@cache
+def _dotted_terms() -> frozenset[str]:
+    """Return the names with a dot that say what is served or tuned."""
+    terms = [
+        term.lower()
+        for kind in load_workloads().classes
+        for term in (*kind.products, *kind.signs, *kind.hints)
+    ]
+    names = [knob.name for knob in load_catalogue().knobs]
+    return frozenset(
+        name for name in (*terms, *names, "asp.net", "vb.net", "node.js") if "." in name
+    )
+
+
+@cache
+def _identifiers() -> str:
+    """Return a pattern of the words with an underscore that parameters are made of."""
+    names = " ".join(knob.name for knob in load_catalogue().knobs)
+    words = sorted(word for word in set(re.findall(r"\w+", names)) if "_" in word)
+    return rf"(?<!\w)(?:{'|'.join(words)})(?!\w)"
 
 
 def _address(match: re.Match[str]) -> str:
@@ -141,7 +216,9 @@ def _address(match: re.Match[str]) -> str:
 
 def _replace_words(text: str, words: Iterable[str], placeholder: str) -> str:
     for word in sorted(words, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", placeholder, text, flags=re.I)
+        # A name stands out between - and _ too: alice-laptop, alice_db. But rmem_max is no Max.
+        alone = rf"{_identifiers()}|(?<![^\W_])({re.escape(word)})(?![^\W_])"
+        text = re.sub(alone, lambda m: placeholder if m[1] else m[0], text, flags=re.I)
     return text
 
 

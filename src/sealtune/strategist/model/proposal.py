@@ -12,11 +12,11 @@ from typing import Any
 
 import pydantic_ai
 from pydantic_ai import Agent, ModelRetry, StructuredDict, ToolOutput
-from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import UsageLimits
 
+from sealtune.errors import ConfigError, SealtuneError
 from sealtune.space.config import TuningConfig
 from sealtune.strategist.model.answer import (
     Question,
@@ -27,7 +27,7 @@ from sealtune.strategist.model.answer import (
     read_answer,
 )
 from sealtune.strategist.model.choice import ModelChoice, find_key
-from sealtune.strategist.model.failure import failure_of
+from sealtune.strategist.model.failure import words_of
 from sealtune.strategist.model.ground import Ground, ground_of
 from sealtune.strategist.model.privacy import secrets
 from sealtune.strategist.model.providers import build, release
@@ -121,7 +121,12 @@ class _Consultation:
         if model.is_embedded and model.problem is None:
             return ""
         ground_of(self.task)  # before a model is loaded for nothing
-        built = build(model)
+        try:
+            built = build(model)
+        except ConfigError as error:
+            if model.source == "--model":
+                raise
+            return f"{model.source}: {error}"
         try:
             async with built:
                 return await self._with(
@@ -147,10 +152,10 @@ class _Consultation:
             return f"{name} did not come to an end within {limit:g} s"
         except Unusable as error:
             return f"{name} {error}"
-        except AgentRunError as error:
-            failure = failure_of(error)
-            assert failure is not None  # every AgentRunError is one
-            return f"{name} {examiner.complaint or failure.words}"
+        except SealtuneError:  # a replay that departs from its recording
+            raise
+        except Exception as error:  # such as a key that no header can carry
+            return f"{name} {examiner.complaint or words_of(error)}"
         if isinstance(examiner.taken, Question):
             raise examiner.taken.as_error()
         return Strategy(examiner.taken, None) if examiner.taken else f"{name} gave no answer"

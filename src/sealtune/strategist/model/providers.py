@@ -16,9 +16,9 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from sealtune.errors import ConfigError
+from sealtune.errors import ConfigError, SealtuneError
 from sealtune.strategist.model.choice import ModelChoice, default_config_file, find_key
-from sealtune.strategist.model.failure import failure_of
+from sealtune.strategist.model.failure import failure_of, words_of
 from sealtune.strategist.model.local import Served, serve
 from sealtune.strategist.model.settings import read_settings
 
@@ -82,6 +82,20 @@ def build(
         )
     if choice.is_embedded:
         raise ConfigError(f"model: {choice.name} is no language model")
+    try:
+        return _built(choice, environment, config_file, patience)
+    except SealtuneError:
+        raise
+    except Exception as error:  # whatever a client makes of what the environment holds
+        raise ConfigError(f"model: {choice.name} {words_of(error)}") from error
+
+
+def _built(
+    choice: ModelChoice,
+    environment: Mapping[str, str],
+    config_file: Path | None,
+    patience: Patience | None,
+) -> Model:
     settings = read_settings(config_file or default_config_file(environment))
     key = find_key(choice, environment, settings)
     patience = patience or (_HERE if choice.stays_here else _REMOTE)
@@ -212,13 +226,20 @@ def _compatible_model(
         supports_inline_system_prompts=False,  # chat templates take them at the beginning only
         openai_chat_supports_max_completion_tokens=False,
     )
+    provider = OpenAICompatibleProvider(
+        choice.provider, base_url=url, api_key=key, http_client=client, profile=profile
+    )
+    # The client takes them from OPENAI_*, and they are for nobody but OpenAI. Nor may it be copied
+    # for a setting of its own, for the copy would take them again.
+    provider.client.organization = provider.client.project = None
+    provider.client._custom_headers = {}
+    provider.client.max_retries = limits["max_retries"]
+    kept = ModelSettings(timeout=limits["timeout"], request_timeout=limits["request_timeout"])
     return OpenAIChatModel(
         choice.model,
-        provider=OpenAICompatibleProvider(
-            choice.provider, base_url=url, api_key=key, http_client=client, profile=profile
-        ),
+        provider=provider,
         # Small models that lose the thread go on for ever; a service has a limit of its own.
-        settings={**limits, "max_tokens": _MOST_TOKENS},
+        settings={**kept, "max_tokens": _MOST_TOKENS},
     )
 
 

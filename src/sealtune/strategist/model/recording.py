@@ -35,9 +35,11 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
 from sealtune.errors import ConfigError
+from sealtune.strategist.model.answer import plain
 from sealtune.strategist.model.failure import failure_of, raised_again
 
 VERSION = 1
+_LONGEST_SHOWN = 200
 _HEADER = "sealtune_recording"
 
 
@@ -77,10 +79,10 @@ def replay(path: Path) -> Model:
         ConfigError: `path` cannot be read or is no recording of this version.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # an answer may hold other ends of lines
     except (OSError, ValueError) as error:
         raise ConfigError(f"recording {path.name} cannot be read: {error}") from error
-    header = _parse(path, 1, lines[0] if lines else "")
+    header = _parse(path, 1, lines[0])
     if header.get(_HEADER) != VERSION:
         raise ConfigError(
             f"{path.name} is no recording of version {VERSION}",
@@ -211,16 +213,19 @@ class _Replay(Model):
         number = self._next + 1
         asked = _outline(_asked(messages))
         if self._next >= len(self._exchanges):
-            raise _departed(self._name, number, "has ended", "; ".join(asked))
+            raise _departed(self._name, number, "has ended", _told(asked))
         exchange = self._exchanges[self._next]
         if exchange.asked != asked:
-            raise _departed(
-                self._name, number, f"goes on with {'; '.join(exchange.asked)}", "; ".join(asked)
-            )
+            expected = f"goes on with {_told(exchange.asked)}"
+            raise _departed(self._name, number, expected, _told(asked))
         self._next = number
         if exchange.response is None:
             raise raised_again(str(exchange.failure), self._model_name)
         return exchange.response
+
+
+def _told(outline: Sequence[str]) -> str:
+    return "; ".join(plain(one, _LONGEST_SHOWN) for one in outline) or "nothing new"
 
 
 def _departed(name: str, number: int, expected: str, found: str) -> ConfigError:

@@ -4,7 +4,8 @@ The model proposes and this decides. Nothing is corrected in silence: what does 
 and what the person decides (limits, the benchmark, which parameters) is set here whatever it said.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, product
 from typing import Any
 
 from sealtune.benchmarks import create_adapter, parse_command
@@ -191,11 +192,26 @@ def _novelty_problems(draft: TuningConfig, ground: Ground) -> Iterator[str]:
     if not memories:
         return
     tried = [setting for memory in memories for setting in _tried(memory)]
-    if not any(_new(proposal, tried) for proposal in draft.proposals):
+    if any(_new(proposal, tried) for proposal in draft.proposals):
+        return
+    if _anything_new(ground, tried):
         yield (
             "proposals: need at least one setting that differs from everything that the past "
             "sessions tried"
         )
+
+
+def _anything_new(ground: Ground, tried: Sequence[Mapping[str, int | str]]) -> bool:
+    """Whether something is left to try; each setting that was tried rules out one at most."""
+    enough = len(tried) + 1
+    items = islice(ground.offered.values(), ground.most)
+    values = [_values(item)[:enough] for item in items]
+    settings = (dict(zip(ground.offered, one, strict=False)) for one in product(*values))
+    return any(_new(setting, tried) for setting in islice(settings, enough))
+
+
+def _values(item: AvailableKnob) -> Sequence[int | str]:
+    return selectable(item) if item.choices else range(item.low, item.high + 1)
 
 
 def _tried(memory: Memory) -> list[Mapping[str, int | str]]:
@@ -203,7 +219,7 @@ def _tried(memory: Memory) -> list[Mapping[str, int | str]]:
     return [past.setting, *past.failed, *past.config.get("proposals", ())]
 
 
-def _new(proposal: Mapping[str, int | str], tried: list[Mapping[str, int | str]]) -> bool:
+def _new(proposal: Mapping[str, int | str], tried: Sequence[Mapping[str, int | str]]) -> bool:
     return not any(
         all(str(past.get(name)) == str(value) for name, value in proposal.items())
         for past in tried
@@ -254,5 +270,5 @@ def _load(
 def _training(trials: int | None, seed: int) -> TrainingConfig:
     if trials is None:
         return TrainingConfig(seed=seed % 2**32)
-    steps = max(1, min(_STEPS, trials // 2))  # at least two updates of the policy
+    steps = max(2, min(_STEPS, trials // 2))  # two updates of the policy, of two trials or more
     return TrainingConfig(total_timesteps=trials, n_steps=steps, seed=seed % 2**32)
