@@ -94,12 +94,15 @@ def _understood(reading: "Reading") -> str:
 def _parameters(plan: "Plan") -> RenderableType:
     """Return each parameter on a line of its own with the reason below it."""
     width = max(len(item.name) for item in plan.built.plan)
+    focus = plan.prior.focus
     head = Text(f"{'parameter':<{width}}  now -> will try (start)", style="bold")
     lines: list[RenderableType] = [head]
     for item in plan.built.plan:
         tried = " | ".join(item.choices) if item.choices else f"{item.low}..{item.high}"
         unit = f" {item.available.knob.unit}" if item.available.knob.unit else ""
-        values = f"{item.available.present} -> {tried}{unit} ({item.start})"
+        first = focus.get(item.name)
+        begin = f"{item.start}" if first is None else f"{item.start}, first {first[0]}..{first[1]}"
+        values = f"{item.available.present} -> {tried}{unit} ({begin})"
         lines.append(Text(f"{item.name:<{width}}  {values}"))
         lines.append(Padding(Text(item.why, style="dim"), (0, 0, 0, 4)))
     return Group(*lines)

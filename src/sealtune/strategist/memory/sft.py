@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.bounds import resolve_bound
@@ -25,6 +25,9 @@ from sealtune.strategist.memory.proposing import catalogue_key
 from sealtune.strategist.memory.recall import on_any_device
 from sealtune.strategist.model.privacy import gather_identity, scrub
 from sealtune.strategist.task import Task
+
+if TYPE_CHECKING:
+    from sealtune.strategist.model.ground import Ground
 
 Form = Literal["completion", "chat"]
 
@@ -87,17 +90,14 @@ def _group(one: Experience) -> tuple[object, ...]:
 
 def _line(one: Experience, every: Sequence[Experience], form: Form) -> dict[str, Any] | None:
     """Return one line, ``None`` if a model's answer like that would be refused."""
-    from sealtune.strategist.model.answer import Refused
-    from sealtune.strategist.model.ground import ground_of
-    from sealtune.strategist.model.rules import accept
     from sealtune.strategist.model.wording import instructions, message
 
-    task = task_of(one, every)
-    answer = _answer(one, task.availability)
-    try:
-        ground = ground_of(task)
-        accept(answer, ground, one.strategist)
-    except (Refused, SealtuneError):
+    for past in (every, ()):  # it may have been planned without the memory
+        task = task_of(one, past)
+        answer = _answer(one, task.availability)
+        if (ground := _ground(task, answer, one.strategist)) is not None:
+            break
+    else:
         return None
     system, user = instructions(ground), message(ground)
     told = scrub(json.dumps(answer, ensure_ascii=False), gather_identity())
@@ -109,6 +109,20 @@ def _line(one: Experience, every: Sequence[Experience], form: Form) -> dict[str,
             "reward": reward,
         }
     return {"prompt": f"{system}\n{user}\n", "completion": told, "reward": reward}
+
+
+def _ground(task: Task, answer: dict[str, Any], strategist: str) -> "Ground | None":
+    """Return what a model may choose from, ``None`` if this answer of one would be refused."""
+    from sealtune.strategist.model.answer import Refused
+    from sealtune.strategist.model.ground import ground_of
+    from sealtune.strategist.model.rules import accept
+
+    try:
+        ground = ground_of(task)
+        accept(answer, ground, strategist)
+    except (Refused, SealtuneError):
+        return None
+    return ground
 
 
 def task_of(one: Experience, every: Iterable[Experience] = ()) -> Task:
@@ -157,9 +171,8 @@ def _begun(param: ActionParam, item: AvailableKnob | None) -> dict[str, Any]:
         return {"choices": list(item.knob.choices), "start": item.present, **said}
     low, high, present = item.low, item.high, int(item.present)
     said = {"min": low, "max": high, "start": present, **said}
-    if param.start is None:  # the search widens a range to hold the value as found
-        said |= {"min": min(said["min"], present), "max": max(said["max"], present)}
-    return said
+    # The search widens a range to hold the value as found.
+    return {**said, "min": min(said["min"], present), "max": max(said["max"], present)}
 
 
 def _offered(one: Experience, facts: Facts) -> Iterator[AvailableKnob]:
