@@ -42,6 +42,7 @@ def understood(text: str, services: tuple[Server, ...] = ()) -> str | None:
     return reading.workload_class if reading else None
 
 
+@pytest.mark.slow
 def test_most_unseen_descriptions_are_understood_and_few_misread():
     """Of descriptions that nothing was fitted to, most are read right, few wrong, fewer surely."""
     wanted = [(None if k == "none" else k, t) for k, texts in HELD_BACK.items() for t in texts]

@@ -26,6 +26,7 @@ def test_seeds_are_different_surfaces():
     assert speeds[0] == speeds[1] != speeds[2]
 
 
+@pytest.mark.slow
 def test_ppo_beats_random_on_development_surfaces():
     """Paired over six surfaces, 30 trials of PPO recommend clearly more than 30 at random."""
     gained = []

@@ -145,6 +145,19 @@ def test_training_data_is_what_would_be_accepted_of_a_model(tmp_path, tool, form
     assert accept(answer, ground, "test").action_space
 
 
+def test_a_plan_made_without_the_memory_is_training_data_without_it(tmp_path):
+    """It proposed nothing new, since nobody told it what was old; its prompt does not tell."""
+    first = answered()
+    later = dataclasses.replace(
+        first, id="later", session="later", when=first.when + DAY, reward=2.0
+    )
+
+    (line,) = exported(tmp_path, first, later)
+
+    assert 2.0 == line["reward"]
+    assert f"Session {first.session}" not in line["prompt"]
+
+
 def test_a_start_that_was_the_present_value_is_said(tmp_path):
     """A config without a start began at the value as found; a model has to name it."""
     bare = answered()
