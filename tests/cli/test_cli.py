@@ -141,6 +141,16 @@ def test_a_broken_history_is_none_to_a_plan(sealtune, tmp_path):
     assert "earlier sessions found is not used" in planned.stdout
 
 
+def test_a_history_that_cannot_be_kept_is_said_before_the_question(sealtune, tmp_path):
+    """
+    Without a terminal the question itself would be the complaint: the history's comes first.
+    """
+    (tmp_path / "sessions.db").write_text("no database at all\n" * 100)
+    refused = sealtune("optimize", CACHE, "--dry-run", "--trials", "4")
+    assert refused.returncode == 40
+    assert "is not a database" in refused.stderr
+
+
 def test_a_closed_stdin_is_nobody_to_ask(sealtune):
     """
     Started with ``<&-``, a plan is shown, a run is refused, and ``sealtune`` alone shows its help.

@@ -282,11 +282,12 @@ def _talk_through(
     screen.print(plan_text(made))
     for reason in check_ready(made):
         screen.print(f"Busy  {reason} What is measured now is measured beside it.", style="yellow")
-    if not yes and not confirmed("Start? [y/N] "):
-        return None
-    progress = Progress(screen, made.originals, simulated=made.simulated)
-    with open_store() as store, progress.shown() as notify:
-        result = tune(made, store, notify, resume=resume)
+    with open_store() as store:  # a history that cannot be kept is said before the question
+        if not yes and not confirmed("Start? [y/N] "):
+            return None
+        progress = Progress(screen, made.originals, simulated=made.simulated)
+        with progress.shown() as notify:
+            result = tune(made, store, notify, resume=resume)
     screen.print(result_text(result.as_dict()))
     return result
 
