@@ -1,14 +1,19 @@
-"""The search stage: one strategy's search, or a contest of several and the best one's search."""
+"""The search stage: one search, a contest of strategies, or tacticians that take turns."""
 
+import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from sealtune.benchmarks.measurement import Measurement
+from sealtune.comparing import Compared, together, turns
 from sealtune.contest import Entrant, contest, most_entrants, rounds
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
+from sealtune.report.comparison import listed
 from sealtune.report.conclude import Found, Searched
 from sealtune.searching import Runs, SearchRuns
+from sealtune.space.knobs import Setting
 from sealtune.tactician import (
     Budget,
     Sampler,
@@ -17,11 +22,13 @@ from sealtune.tactician import (
     prepare_tactician,
     search,
 )
+from sealtune.tactician.record import Ended
+from sealtune.tactician.resuming import rebuilt
 
 
 @dataclass
 class _Lane:
-    """One strategy's way through the search.
+    """One strategy's way through the search, or one tactician's.
 
     Attributes:
         number: Its position, from 1.
@@ -29,6 +36,8 @@ class _Lane:
         trials: What it has tried, those of an interrupted session first.
         sampler: Its tactician, kept from round to round.
         told: How many of `trials` the tactician has learnt from.
+        thought: CPU that the tactician took in this process [s].
+        new: How many trials it had in this process.
     """
 
     number: int
@@ -36,32 +45,102 @@ class _Lane:
     trials: tuple[TrialRecord, ...]
     sampler: Sampler
     told: int = 0
+    thought: float = 0.0
+    new: int = 0
     runs: SearchRuns | None = field(default=None, repr=False)
+
+    @property
+    def measured(self) -> SearchRuns:
+        """What it measures with.
+
+        Raises:
+            ValueError: The search has not begun.
+        """
+        if self.runs is None:
+            raise ValueError("the search has not begun")
+        return self.runs
+
+    def go_on(self, trials: int) -> SearchResult:
+        """Search until there are so many trials in all, and keep what came of it."""
+        runs = self.measured
+        elsewhere = _Stopwatch()
+
+        def measure(setting: Setting) -> Measurement:
+            with elsewhere.runs():
+                return runs.measure(setting)
+
+        def keep(trial: TrialRecord) -> None:
+            with elsewhere.runs():
+                runs.keep(trial)
+
+        everything = _Stopwatch()
+        with everything.runs():
+            result = search(
+                self.plan.built.space,
+                measure,
+                Budget(trials),
+                tactician=self.sampler,
+                prior=self.plan.prior,
+                seed=self.plan.seed,
+                reward=runs,
+                on_trial=keep,
+                history=self.trials,
+                told=self.told,
+                corrected=runs.corrected,
+            )
+        self.thought += everything.seconds - elsewhere.seconds
+        self.new += len(result.trials) - len(self.trials)
+        self.trials, self.told = result.trials, len(result.trials)
+        return result
+
+    def so_far(self, ended: Ended = "stopped") -> SearchResult:
+        """Return its trials until now, one included that an interruption cut off the search."""
+        later = self.runs.since(len(self.trials)) if self.runs else ()
+        start = self.plan.built.space.start
+        return SearchResult(self.plan.built.space, (*self.trials, *later), start, ended)
+
+
+class _Stopwatch:
+    """CPU seconds of this process while it runs; the benchmark has processes of its own."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextlib.contextmanager
+    def runs(self) -> Iterator[None]:
+        """Run for the body."""
+        began = time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds += time.process_time() - began
 
 
 class SearchStage:
-    """Searches, and fills `Found.search`, `Found.plan` and `Found.searched`.
+    """Searches, and fills `Found.search`, `Found.plan`, `Found.searched` and `Found.compared`.
 
     Builds the tacticians at once, before anything is measured: loading torch takes seconds of CPU.
 
     Args:
         plan: What to search, its rivals beside it.
         ledger: Where runs and notes go.
-        history: Number of the strategy to its search trials in an interrupted session.
+        history: Number of the lane to its search trials in an interrupted session.
     """
 
     def __init__(
         self, plan: Plan, ledger: Ledger, history: Mapping[int, Iterable[TrialRecord]]
     ) -> None:
-        self._ledger = ledger
-        plans = (plan, *plan.rivals)
+        self._ledger, self._plan = ledger, plan
         began = time.monotonic()
-        trials = rounds(len(plans), plan.clock.search_trials)[-1][1]  # what the best one gets
+        plans = _plans(plan)
+        trials = plan.clock.search_trials
+        # What one of them gets at most.
+        most = trials // len(plans) if plan.request.compare else rounds(len(plans), trials)[-1][1]
         self._lanes = []
         for number, one in enumerate(plans, start=1):
             known = tuple(replace(t, index=at) for at, t in enumerate(history.get(number, ())))
-            sampler = _tactician(one, trials, resumed=len(known))
-            self._lanes.append(_Lane(number, one, known, sampler))
+            sampler = _tactician(one, max(1, most), known)
+            self._lanes.append(_Lane(number, one, known, sampler, told=len(known)))
         ledger.start_up_seconds += time.monotonic() - began
 
     def search(self, found: Found, runs: Runs) -> None:
@@ -74,13 +153,19 @@ class SearchStage:
         stop_at = self._ledger.deadline - reserved
         for lane in self._lanes:
             lane.runs = SearchRuns(runs, reward, stop_at, lane.number)
-        if len(self._lanes) == 1:
+        if self._plan.request.compare:
+            self._compare(found, phase.seconds, clock.search_trials)
+        elif len(self._lanes) == 1:
             self._ledger.phase("search", "searching", phase.seconds, clock.search_trials)
-            trials = max(clock.search_trials, len(self._lanes[0].trials) + 1)
+            trials = max(clock.search_trials, len(self._lanes[0].trials))
             found.search = self._run(found, Entrant(1), trials)
-            return
+        else:
+            self._contest(found, runs, phase.seconds, clock.search_trials)
+
+    def _contest(self, found: Found, runs: Runs, seconds: float, trials: int) -> None:
+        """Compare the strategies; the best one's search is the session's."""
         # Runs may cost more than planned: nobody is judged by one or two trials.
-        count = min(len(self._lanes), most_entrants(clock.search_trials))
+        count = min(len(self._lanes), most_entrants(trials))
         if count < len(self._lanes):
             self._ledger.note(f"Time for {count} of {len(self._lanes)} strategies is left.")
         self._ledger.note(
@@ -88,13 +173,13 @@ class SearchStage:
             "until one is left."
         )
 
-        def go_on(entrant: Entrant, trials: int) -> SearchResult:
+        def go_on(entrant: Entrant, upto: int) -> SearchResult:
             by = self._lanes[entrant.number - 1].plan.config.strategist or "your config"
             title = f"searching: strategy {entrant.number} of {count} ({by})"
-            self._ledger.phase("search", title, phase.seconds, clock.search_trials)
-            return self._run(found, entrant, trials)
+            self._ledger.phase("search", title, seconds, trials)
+            return self._run(found, entrant, upto)
 
-        order = contest(count, clock.search_trials, go_on)
+        order = contest(count, trials, go_on)
         found.searched = tuple(
             Searched(one.number, self._lanes[one.number - 1].plan, one.search, one.promise)
             for one in order
@@ -108,46 +193,94 @@ class SearchStage:
     def _run(self, found: Found, entrant: Entrant, trials: int) -> SearchResult:
         """Search on until this entrant has had `trials` trials in all."""
         lane = self._lanes[entrant.number - 1]
-        if lane.runs is None:
-            raise ValueError("the search has not begun")
         known = lane.trials[:trials]
         if len(known) == trials:
             return SearchResult(lane.plan.built.space, known, lane.plan.built.space.start)
         try:
-            result = search(
-                lane.plan.built.space,
-                lane.runs.measure,
-                Budget(trials),
-                tactician=lane.sampler,
-                prior=lane.plan.prior,
-                seed=lane.plan.seed,
-                reward=lane.runs,
-                on_trial=lane.runs.keep,
-                history=lane.trials,
-                told=lane.told,
-            )
+            result = lane.measured.rescored(lane.go_on(trials))
         except BaseException:  # what was learnt until now is part of the result
-            tried = (*lane.trials, *lane.runs.since(len(lane.trials)))
-            start = lane.plan.built.space.start
-            found.search = SearchResult(lane.plan.built.space, tried, start, "stopped")
-            found.plan = lane.plan
+            found.search, found.plan = lane.so_far(), lane.plan
             raise
-        result = lane.runs.rescored(result)
-        lane.trials, lane.told = result.trials, len(result.trials)
+        lane.trials = result.trials
         if result.ended == "failures":
             self._ledger.note(
                 "More than 3 trials failed in a row: the search ended with what is known."
             )
         return result
 
+    def _compare(self, found: Found, seconds: float, trials: int) -> None:
+        """Let the tacticians take turns; all of their trials together are the session's search."""
+        each = max(1, trials // len(self._lanes))
+        names = listed([lane.plan.request.tactician for lane in self._lanes])
+        title = f"searching: {names} take turns, {each} trials each"
+        self._ledger.phase("search", title, seconds, each * len(self._lanes))
+        ended: Ended = "stopped"
+        try:
+            ended = self._take_turns(each)
+            self._settle()
+        finally:
+            found.compared = tuple(
+                Compared(
+                    lane.number,
+                    lane.plan.request.tactician,
+                    lane.so_far(ended),
+                    lane.thought / lane.new if lane.new else None,
+                )
+                for lane in self._lanes
+            )
+            found.search = together(found.compared)
 
-def _tactician(plan: Plan, trials: int, *, resumed: int) -> Sampler:
-    return prepare_tactician(
-        plan.request.tactician,
-        plan.built.space,
-        trials,
-        prior=plan.prior,
-        seed=plan.seed + resumed,  # the same one would propose the finished trials again
-        options=plan.policy_options,
-        resumed=resumed,
+    def _take_turns(self, each: int) -> Ended:
+        """Give every lane one trial a round, until each has had `each`; return why it ended."""
+        last: _Lane | None = None
+        out: set[int] = set()
+        for number, at in turns(len(self._lanes), each, self._plan.seed):
+            lane = self._lanes[at]
+            # An interrupted session has had this turn already; who only fails has no more.
+            if len(lane.trials) > number or lane.number in out:
+                continue
+            if last is not None:
+                lane.measured.follow(last.measured)
+            last = lane
+            ended = lane.go_on(len(lane.trials) + 1).ended
+            if ended == "stopped":
+                return ended
+            if ended == "failures":
+                out.add(lane.number)
+                self._ledger.note(
+                    f"More than 3 trials of {lane.plan.request.tactician} failed in a row: "
+                    "it gets no further ones."
+                )
+        return "budget"
+
+    def _settle(self) -> None:
+        """Measure the baseline a last time, and compare every trial with those beside it."""
+        for lane in self._lanes:
+            result = lane.measured.rescored(lane.so_far(), baseline=lane is self._lanes[0])
+            lane.trials = result.trials
+
+
+def _plans(plan: Plan) -> tuple[Plan, ...]:
+    """Return one plan for each lane: of every strategy, or of every tactician on the one."""
+    if not plan.request.compare:
+        return (plan, *plan.rivals)
+    return tuple(
+        replace(plan, request=replace(plan.request, tactician=name)) for name in plan.tacticians
     )
+
+
+def _tactician(plan: Plan, trials: int, known: tuple[TrialRecord, ...]) -> Sampler:
+    """Return the tactician of `plan` as it was after the trials that are `known`."""
+
+    def build(told: int) -> Sampler:
+        return prepare_tactician(
+            plan.request.tactician,
+            plan.built.space,
+            trials,
+            prior=plan.prior,
+            seed=plan.seed,
+            options=plan.policy_options,
+            resumed=told,
+        )
+
+    return rebuilt(build, known)

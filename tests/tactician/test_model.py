@@ -91,12 +91,16 @@ def test_its_gradient_is_the_slope_of_its_loss():
     model = SettingModel(Space([IntKnob("a", 0, 9), IntKnob("b", 0, 9)])).process
     generator = np.random.default_rng(1)
     squares = model._squares(*[generator.random((12, 2))] * 2)
-    outcome, theta = generator.normal(size=12), np.array([-0.3, 0.4, -1.5])
+    own = np.exp(-squares)
+    outcome, theta = generator.normal(size=12), np.array([-0.3, 0.4, -0.5, 0.2, -1.5])
 
-    _, gradient = model._loss(theta, squares, outcome)
-    steps = 1e-5 * np.eye(3)
+    _, gradient = model._loss(theta, squares, own, outcome)
+    steps = 1e-5 * np.eye(5)
     slopes = [
-        (model._loss(theta + s, squares, outcome)[0] - model._loss(theta - s, squares, outcome)[0])
+        (
+            model._loss(theta + s, squares, own, outcome)[0]
+            - model._loss(theta - s, squares, own, outcome)[0]
+        )
         / 2e-5
         for s in steps
     ]

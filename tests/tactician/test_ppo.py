@@ -131,3 +131,59 @@ def test_several_may_be_asked_for_before_one_is_told():
         made.tell({"a": 1000, "b": 0}, 1000.0)
 
     assert made.ask().keys() == {"a", "b"}
+
+
+@pytest.mark.parametrize("interrupted", [3, 9, 17])
+def test_told_the_trials_of_another_it_goes_on_as_that_one_would_have(interrupted):
+    """In the opening and after it: same seed and same trials, same next proposals."""
+    space = Space([IntKnob("a", 0, 1000), IntKnob("b", 0, 1000)])
+
+    def score(setting):
+        return 1000.0 - abs(setting["a"] - 700) - 0.5 * abs(setting["b"] - 200)
+
+    def made():
+        return PolicySampler("ppo", space, space.start, trials=24, seed=3)
+
+    whole, trials = made(), []
+    for _ in range(24):
+        setting = whole.ask()
+        trials.append((setting, score(setting)))
+        whole.tell(*trials[-1])
+    resumed = made()
+    for trial in trials[:interrupted]:
+        resumed.tell(*trial)
+    for trial in trials[interrupted:]:
+        assert trial[0] == resumed.ask()
+        resumed.tell(*trial)
+
+
+def test_corrected_scores_are_learnt_in_place_of_the_first_ones():
+    """Once told that low is good and not high, it no longer looks high."""
+    space = Space([IntKnob("a", 0, 1000)])
+    made = PolicySampler("ppo", space, space.start, trials=16, seed=1)
+    trials = []
+    for _ in range(16):
+        setting = made.ask()
+        trials.append((setting, 1000.0 + setting["a"]))
+        made.tell(*trials[-1])
+
+    made.retell([(setting, 3000.0 - score) for setting, score in trials])
+
+    assert made.ask()["a"] < 500
+
+
+def test_a_contender_is_run_again_and_a_loser_is_not():
+    """Of 40 noisy trials some repeat a setting, and those repeated are among the better half."""
+    space = Space([IntKnob("a", 0, 3), IntKnob("b", 0, 3)])
+    generator = np.random.default_rng(0)
+    made = PolicySampler("ppo", space, space.start, trials=40, seed=2)
+    tried = []
+    for _ in range(40):
+        setting = made.ask()
+        tried.append((setting["a"], setting["b"]))
+        truth = 100.0 + 5.0 * setting["a"] + 3.0 * setting["b"]
+        made.tell(setting, truth * float(np.exp(generator.normal(0.0, 0.03))))
+    most = max(set(tried), key=tried.count)
+
+    assert tried.count(most) >= 3
+    assert 5 * most[0] + 3 * most[1] >= 18

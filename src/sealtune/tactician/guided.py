@@ -7,6 +7,7 @@ from sealtune.space.knobs import Setting
 from sealtune.space.space import Space
 from sealtune.tactician.model import SettingModel
 from sealtune.tactician.prior import Prior
+from sealtune.tactician.relearning import Relearns
 from sealtune.tactician.samplers import Sampler
 
 STAGED_SHARE = 0.6
@@ -44,7 +45,9 @@ def phases(space: Space, stages: Sequence[Sequence[str]], trials: int) -> tuple[
     reached: set[str] = set()
     growing: list[tuple[str, ...]] = []
     for stage in stages:
-        reached |= set(stage)
+        # What exists only under one choice of another brings that other along.
+        named = [space.knob(name) for name in stage]
+        reached |= set(stage) | {knob.when[0] for knob in named if knob.when is not None}
         names = tuple(name for name in space.names if name in reached)
         if names and names not in growing and names != space.names:
             growing.append(names)
@@ -99,6 +102,14 @@ class GuidedSampler:
         if following < len(self._phases) and len(self._trials) >= self._phases[following].first:
             self._enter(following, self._incumbent())
 
+    def retell(self, trials: Sequence[tuple[Setting, float | None]]) -> None:
+        """Replace all that was told: the same trials in their order, with corrected scores."""
+        self._trials = list(trials)
+        if isinstance(self._inner, Relearns):
+            self._inner.retell(
+                [(self._part(one), score) for one, score in trials if self._fits(one)]
+            )
+
     def _enter(self, number: int, start: Setting) -> None:
         """Begin phase `number` with what is known."""
         phase = self._phases[number]
@@ -116,9 +127,12 @@ class GuidedSampler:
 
     def _pass_on(self, setting: Setting, score: float | None) -> None:
         """Tell the tactician inside, unless a knob that it does not know was away from start."""
-        part = self._part(setting)
-        if self._space.repair({**self._start, **part}) == setting:
-            self._inner.tell(part, score)
+        if self._fits(setting):
+            self._inner.tell(self._part(setting), score)
+
+    def _fits(self, setting: Setting) -> bool:
+        """Return whether all that the tactician inside does not vary is at the start."""
+        return self._space.repair({**self._start, **self._part(setting)}) == setting
 
     def _incumbent(self) -> Setting:
         """Return the trial that the model thinks best; the start if nothing worked."""

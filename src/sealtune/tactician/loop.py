@@ -6,20 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sealtune.benchmarks.measurement import Direction, Measurement, failed
-from sealtune.errors import ConfigError, MeasurementError
+from sealtune.errors import MeasurementError
 from sealtune.space.knobs import Setting
 from sealtune.space.space import Space
 from sealtune.tactician.guided import GuidedSampler
-from sealtune.tactician.names import PEERS, TACTICIANS
+from sealtune.tactician.names import PEERS, check_tactician
 from sealtune.tactician.prior import FocusBox, Prior, as_prior
 from sealtune.tactician.record import Budget, Ended, SearchResult, StopSearch, TrialRecord
-from sealtune.tactician.samplers import GridSampler, OptunaSampler, Sampler
+from sealtune.tactician.relearning import Relearns
+from sealtune.tactician.samplers import Sampler, build_peer
 
 if TYPE_CHECKING:
     from sealtune.tactician.policy import PolicyOptions
 
 Measure = Callable[[Setting], Measurement | float]
 RewardFunction = Callable[[Measurement], float | None]
+Correct = Callable[[tuple[TrialRecord, ...]], tuple[TrialRecord, ...] | None]
 
 
 @runtime_checkable
@@ -52,14 +54,13 @@ def prepare_tactician(
         prior: A setting to begin at, or a whole `Prior`; knobs without one begin at their start.
         seed: Same seed and same scores, same proposals.
         options: A `sealtune.tactician.PolicyOptions`, for ``ppo`` and ``ppo-only``.
-        resumed: Trials of an interrupted search that it will be told first; to PPO they stand
-            for its first, spread-out batch.
+        resumed: Trials of an interrupted search that it will be told first. PPO goes on as that
+            search would have; a peer draws afresh, for it would propose the same ones again.
 
     Raises:
         ConfigError: There is no such tactician, or the prior is not of this space.
     """
-    if name not in TACTICIANS:
-        raise ConfigError(f"tactician: {name!r} is none of {', '.join(TACTICIANS)}")
+    check_tactician(name)
     belief = as_prior(prior).within(space)
     trials = budget if isinstance(budget, int) else budget.trials
 
@@ -72,10 +73,7 @@ def prepare_tactician(
             and (start[knob] == belief.start[knob] or low <= int(start[knob]) <= high)
         }
         known = replace(belief, start=start, focus=focus)
-        # Of a curriculum's trials only those of this phase stand for its first batch.
-        earlier = trials - share if len(part) == len(space) else 0
-        done = max(0, resumed - earlier)
-        return _built(name, part, known, share, seed, options, done)
+        return _built(name, part, known, share, seed, options, resumed)
 
     if belief.proposals or belief.stages:
         return GuidedSampler(space, belief, trials, build)
@@ -92,16 +90,12 @@ def _built(
     resumed: int,
 ) -> Sampler:
     """Return the tactician `name`; of `prior` it takes start and focus."""
-    if name == "grid":
-        return GridSampler(space, prior.start, trials, seed)
     if name in PEERS:
-        return OptunaSampler(name, space, prior.start, seed)
-    from sealtune.tactician.policy import PolicyOptions
+        return build_peer(name, space, prior.start, trials=trials, seed=seed, resumed=resumed)
+    from sealtune.tactician.policy import PLAIN, PolicyOptions
     from sealtune.tactician.ppo import PolicySampler
 
-    # Without a model to practise on, few updates have to move the policy further.
-    plain = PolicyOptions(model=False, learning_rate=0.03)
-    usual = PolicyOptions() if name == "ppo" else plain
+    usual = PolicyOptions() if name == "ppo" else PLAIN
     return PolicySampler(
         name,
         space,
@@ -109,7 +103,6 @@ def _built(
         trials=trials,
         seed=seed,
         options=options or usual,
-        resumed=resumed,
         focus=FocusBox(space, prior.focus, prior.start) if prior.focus else None,
     )
 
@@ -127,6 +120,7 @@ def search(
     reward: RewardFunction | None = None,
     history: Sequence[TrialRecord] = (),
     told: int = 0,
+    corrected: Correct | None = None,
 ) -> SearchResult:
     """Look for the setting with the best measurement.
 
@@ -144,6 +138,8 @@ def search(
             the metric itself, negated where lower is better.
         history: Trials of an interrupted search: learnt from, counted, not run again.
         told: How many of them `tactician` has learnt from already, in an earlier call.
+        corrected: Asked after each trial whether the scores so far have to change, because the
+            machine did: all trials anew, or ``None``. The tactician is told again.
 
     Raises:
         ConfigError: Unknown tactician, or a prior that is not of this space.
@@ -151,7 +147,7 @@ def search(
     limits = Budget(budget) if isinstance(budget, int) else budget
     start = as_prior(prior).within(space).start
     sampler = (
-        prepare_tactician(tactician, space, limits, prior=prior, seed=seed)
+        prepare_tactician(tactician, space, limits, prior=prior, seed=seed, resumed=len(history))
         if isinstance(tactician, str)
         else tactician
     )
@@ -165,12 +161,25 @@ def search(
             setting = sampler.ask()
             trial = _run(len(trials), setting, measure, direction, reward)
             trials.append(trial)
-            sampler.tell(setting, trial.score)
             if on_trial is not None:
-                on_trial(trial)
+                on_trial(trial)  # first of all: what was measured is kept, whatever happens next
+            sampler.tell(setting, trial.score)
+            trials = _relearnt(trials, sampler, corrected)
     except StopSearch:
         ended = "stopped"
     return SearchResult(space, tuple(trials), start, ended)
+
+
+def _relearnt(
+    trials: list[TrialRecord], sampler: Sampler, corrected: Correct | None
+) -> list[TrialRecord]:
+    """Return `trials` with the scores that hold now, and see that the tactician knows them."""
+    better = corrected(tuple(trials)) if corrected is not None else None
+    if better is None:
+        return trials
+    if isinstance(sampler, Relearns):
+        sampler.retell([(trial.setting, trial.score) for trial in better])
+    return list(better)
 
 
 def _over(trials: Sequence[TrialRecord], limits: Budget, deadline: float | None) -> Ended | None:

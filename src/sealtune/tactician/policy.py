@@ -27,10 +27,13 @@ class PolicyOptions:
         n_epochs: Passes over each batch.
         clip_range: How far one update may move the policy.
         spread: Standard deviation of the first proposals, on [-1, 1].
-        policy: Whether proposals come from the policy; without, from around the best trials.
-        model: Whether the model of the trials screens proposals and trains the policy.
-        imagined: Practice updates on the model after each trial.
-        pool: Proposals among which the model picks.
+        policy: Whether the policy proposes; without, the models and maximisers are alone.
+        model: Whether models of the trials choose among proposals and train the policy.
+        surrogates: Which models, of `sealtune.tactician.surrogates.SURROGATES`.
+        trust_region: Whether half of the trials are looked for around the incumbent.
+        repeats: Whether a promising setting may be run again.
+        imagined: Practice updates on the models after each trial.
+        pool: Proposals among which the models pick.
 
     Raises:
         ConfigError: An update of fewer than 2 trials, or a rate or spread that is not positive.
@@ -43,6 +46,9 @@ class PolicyOptions:
     spread: float = 0.4
     policy: bool = True
     model: bool = True
+    surrogates: tuple[str, ...] = ("process", "forest", "ridge")
+    trust_region: bool = True
+    repeats: bool = True
     imagined: int = 2
     pool: int = 500
 
@@ -54,6 +60,9 @@ class PolicyOptions:
                 f"learning_rate: {self.learning_rate}, spread: {self.spread}, need more than 0"
             )
 
+
+PLAIN = PolicyOptions(model=False, learning_rate=0.03)
+"""PPO alone, ``ppo-only``: with no model to practise on, few updates have to move it further."""
 
 _SPREADS = (0.1, 0.8)
 """The policy's standard deviation stays between these."""
@@ -112,10 +121,17 @@ class Policy:
                 with torch.no_grad():
                     policy.log_std.copy_(narrow.clamp(*np.log(_SPREADS)))
 
-    def propose(self, count: int) -> Vector:
-        """Return `count` actions of the present policy, ``(count, size)``, not clipped."""
+    def propose(self, count: int, generator: np.random.Generator | None = None) -> Vector:
+        """Return `count` actions of the present policy, ``(count, size)``, not clipped.
+
+        Args:
+            count: How many.
+            generator: Where chance comes from; the policy's own without.
+        """
         mean, deviation = self.gaussian()
-        return mean + deviation * self._generator.standard_normal((count, len(mean)))
+        return mean + deviation * (generator or self._generator).standard_normal(
+            (count, len(mean))
+        )
 
     def gaussian(self) -> tuple[Vector, Vector]:
         """Return mean and standard deviation of the actions, ``(size,)`` each."""

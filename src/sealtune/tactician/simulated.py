@@ -6,7 +6,7 @@ the names of the knobs; it knows no knob, so what it prefers says nothing about 
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class SimulatedMachine:
             its start. Its metric is `BASELINE`.
         direction: Whether larger or smaller is better.
         seconds: How long a run claims to have taken; it returns at once [s].
+        pace: Factor on the speed of run number n, from 0: how the machine drifts, or jumps.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class SimulatedMachine:
         originals: Mapping[str, Value] | None = None,
         direction: Direction = "maximize",
         seconds: float = 5.0,
+        pace: Callable[[int], float] | None = None,
     ) -> None:
         self._space = space
         self._direction = direction
         self._seconds = seconds
+        self._pace, self._runs = pace, 0
         self._originals: Setting = {**space.start, **(originals or {})}
         self._noise = np.random.default_rng([seed, 1])
         self._shape(np.random.default_rng([seed, *(zlib.crc32(n.encode()) for n in space.names)]))
@@ -109,9 +112,12 @@ class SimulatedMachine:
             setting: Knob name to value; a knob that it does not name is at its original.
             should_stop: Asked after each interval, given all so far; true cuts the run short.
         """
+        pace = self._pace(self._runs) if self._pace is not None else 1.0
+        pace = 1 / pace if self._direction == "minimize" else pace
+        self._runs += 1
         if self._noise.random() < FAILURES:
             return failed("simulated: the benchmark gave no result", seconds=self._seconds)
-        value = self.speed(setting) * math.exp(self._noise.normal(0.0, NOISE))
+        value = self.speed(setting) * pace * math.exp(self._noise.normal(0.0, NOISE))
         if self._noise.random() < OUTLIERS:
             value *= self._noise.choice([0.7, 0.8, 1.25])
         intervals = value * np.exp(self._noise.normal(0.0, 0.05, INTERVALS))
