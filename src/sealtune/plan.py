@@ -1,18 +1,20 @@
 """What a session will do, as a frozen value: shown to the person before anything is touched."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealtune.benchmarks.base import Adapter, BenchmarkSpec
 from sealtune.benchmarks.measurement import Measurement
+from sealtune.catalogue.knob import ABSENT
 from sealtune.machine import Facts
 from sealtune.request import Request
 from sealtune.space.belief import belief_of
 from sealtune.space.build import Built
 from sealtune.space.config import TuningConfig
-from sealtune.space.knobs import Setting
+from sealtune.space.knobs import Setting, Value
+from sealtune.space.space import union
 from sealtune.strategist import Reading
 from sealtune.tactician import PolicyOptions, Reward, RewardWeights
 from sealtune.tactician.prior import Prior
@@ -64,11 +66,19 @@ class Plan:
 
     @property
     def originals(self) -> dict[str, str]:
-        """Parameter name to the value the machine has now, those of the rivals included."""
-        mine = {item.name: item.available.present for item in self.built.plan}
+        """Parameter name to the value the machine has now, those of the rivals included.
+
+        ``absent`` for one that does not exist under the present choice of another.
+        """
+        mine = {item.name: item.available.found for item in self.built.plan}
         return {
             name: value for rival in self.rivals for name, value in rival.originals.items()
         } | mine
+
+    @property
+    def tacticians(self) -> tuple[str, ...]:
+        """Who searches: the usual tactician, and those that are compared with it."""
+        return (self.request.tactician, *self.request.compare)
 
     @property
     def prior(self) -> Prior:
@@ -129,11 +139,31 @@ class Plan:
                 margins[guard.metric] = guard.margin_percent / 100
         return {**DEFAULT_MARGINS, **margins}
 
+    def existing(self, setting: Mapping[str, Value]) -> Setting:
+        """Return the part of `setting` that exists when it is set on top of the present values.
+
+        What a scheduler that is not in force would keep for itself is neither written, nor
+        compared, nor shown. Takes the settings of rivals, too.
+        """
+        plans = (self, *self.rivals)
+        present = {item.name: item.present for one in plans for item in one.built.plan}
+        space = union([one.built.space for one in plans])
+        there = space.active({**present, **setting})
+        return {name: value for name, value in setting.items() if name in there}
+
+    def in_force(self, setting: Mapping[str, Value]) -> Setting:
+        """Return what every parameter reads under `setting`, ``absent`` where it is not there."""
+        whole: Setting = {**self.originals, **setting}
+        there = self.existing(whole)
+        return {name: there.get(name, ABSENT) for name in whole}
+
     def may_be_set(self, setting: Setting) -> bool:
-        """Return whether `setting`, on top of the present values, keeps every coupling."""
+        """Return whether `setting` exists on top of the present values, every coupling kept."""
         present = {item.name: item.present for item in self.built.plan}
         whole: Setting = {**present, **setting}
-        return self.built.space.repair(whole) == whole
+        there = self.built.space.active(whole)
+        repaired = self.built.space.repair(whole)
+        return set(setting) <= there and all(repaired[name] == whole[name] for name in there)
 
     @property
     def policy_options(self) -> PolicyOptions | None:

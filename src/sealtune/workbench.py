@@ -80,8 +80,9 @@ def real_machine(
             plan.run_seconds,
             fresh=plan.fresh,
             device=plan.facts.disk.name if plan.facts.disk else None,
+            existing=plan.existing,
         )
-        yield Machine(trial.measure, lambda: {**plan.originals, **trial.read_back})
+        yield Machine(trial.measure, lambda: plan.in_force(trial.read_back))
     finally:
         with interrupts_held(), contextlib.ExitStack() as last:
             last.callback(plan.adapter.teardown)
@@ -113,22 +114,25 @@ def _tell_recovered(report: RestoreReport, ledger: Ledger) -> None:
 def simulated_machine(plan: Plan, clock: SimulatedClock) -> Iterator[Machine]:
     """Simulate machine and benchmark; time is simulated too."""
     plans = (plan, *plan.rivals)
+    space = union([one.built.space for one in plans])
+    present = {item.name: item.present for one in plans for item in one.built.plan}
     simulated = SimulatedMachine(
-        union([one.built.space for one in plans]),
+        space,
         seed=plan.seed,
-        originals={item.name: item.present for one in plans for item in one.built.plan},
+        originals=space.settled(present),
         direction=plan.adapter.direction,
     )
     now: Setting = {}
 
     def measure(setting: Setting, *, should_stop: ShouldStop | None = None) -> Measurement:
         nonlocal now
-        now = dict(setting)
-        run = simulated.measure(setting)
+        now = plan.existing(setting)
+        # As on a real machine, what does not exist there makes no difference.
+        run = simulated.measure(space.settled({**present, **setting}) if setting else {})
         clock.advance(plan.clock.run_seconds)
         return run
 
-    yield Machine(measure, lambda: {**plan.originals, **now})
+    yield Machine(measure, lambda: plan.in_force(now))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from importlib import resources
 import pytest
 
 from sealtune.catalogue import load_catalogue
+from sealtune.catalogue.knob import Under
 from sealtune.catalogue.loading import parse_catalogue
 from sealtune.errors import KnobError
 
@@ -29,6 +30,8 @@ def text_of(*entries):
     def literal(value):
         if isinstance(value, list):
             return "[" + ", ".join(map(literal, value)) + "]"
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{k} = {literal(v)}" for k, v in value.items()) + "}"
         if isinstance(value, bool):
             return str(value).lower()
         return repr(value) if isinstance(value, int | float) else f"'{value}'"
@@ -212,3 +215,69 @@ def test_a_device_that_is_a_path_is_refused():
     """
     with pytest.raises(KnobError, match="no block device name"):
         load_catalogue().resolve("nr_requests", "../../etc")
+
+
+CHOICE = {
+    **{key: value for key, value in INT.items() if key not in ("low", "high")},
+    "name": "x/choice",
+    "path": "/sys/x/choice",
+    "kind": "choice",
+    "choices": ["a", "b"],
+    "default": "a",
+    "persist": "tmpfiles.d",
+    "saved_with": ["/sys/x/child"],
+}
+CHILD = {
+    **INT,
+    "name": "x/child",
+    "path": "/sys/x/child",
+    "persist": "tmpfiles.d",
+    "order": 1,
+    "under": {"param": "x/choice", "values": ["b"]},
+}
+
+
+def test_a_condition_is_read():
+    """
+    A sound condition arrives with its parameter, its device filled in with the rest.
+    """
+    assert Under("x/choice", ("b",)) == parse_catalogue(text_of(CHOICE, CHILD)).knobs[1].under
+    knob = load_catalogue().resolve("read_expire", "sda")
+    assert Under("block/sda/scheduler", ("mq-deadline",)) == knob.under
+    assert "under block/sda/scheduler mq-deadline" == str(knob.under)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"under": "x/choice"}, "under is 'x/choice', need {param"),
+        ({"under": {"param": "x/choice"}}, "need {param"),
+        ({"under": {"param": "x/choice", "values": []}}, "need {param"),
+        ({"under": {"param": "x/choice", "values": [1]}}, "need {param"),
+        ({"under": {"param": "x/choice", "values": ["b"], "more": 1}}, "need {param"),
+        ({"under": {"param": "x/none", "values": ["b"]}}, "names 'x/none', which is no entry"),
+        ({"under": {"param": "x/child", "values": ["b"]}}, "no entry with choices"),
+        ({"under": {"param": "x/choice", "values": ["c"]}}, r"names \['c'\], allowed: a, b"),
+        ({"path": "/sys/x/other"}, "needs /sys/x/other in saved_with of x/choice"),
+        ({"order": 0}, "order is 0, must be above that of x/choice"),
+        ({"low": "present"}, "present value is not known"),
+        ({"default": "10"}, "default is '10', need a value of its range"),
+        ({"default": "some"}, "default is 'some'"),
+    ],
+)
+def test_a_condition_that_cannot_hold_is_refused(changed, message):
+    """
+    A condition needs a choice, its values, the file among what a switch changes, and a default.
+    """
+    with pytest.raises(KnobError, match=f"x/child: .*{message}"):
+        parse_catalogue(text_of(CHOICE, {**CHILD, **changed}))
+
+
+def test_one_level_of_conditions_is_enough():
+    """
+    A choice that is conditional itself decides over nothing.
+    """
+    top = {**CHOICE, "name": "x/top", "path": "/sys/x/top", "saved_with": ["/sys/x/choice"]}
+    middle = {**CHOICE, "order": 1, "under": {"param": "x/top", "values": ["a"]}}
+    with pytest.raises(KnobError, match="x/child: under names x/choice, which is conditional"):
+        parse_catalogue(text_of(top, middle, {**CHILD, "order": 2}))

@@ -26,11 +26,22 @@ START = {
     VM + "overcommit_kbytes": "0",
     QUEUE + "scheduler": "none [mq-deadline] kyber",
     QUEUE + "nr_requests": "64",
+    # What somebody has set for their scheduler, all of it other than it comes.
+    QUEUE + "iosched/read_expire": "100",
+    QUEUE + "iosched/front_merges": "0",
+    QUEUE + "iosched/async_depth": "32",
 }
 
 
-def _int(path, low, high, order=0, saved_with=(), below=None):
-    return Limit(path, "int", low, high, (), 1, order, saved_with, below)
+COMES_WITH = {
+    "none": {},
+    "mq-deadline": {"read_expire": "500", "front_merges": "1", "async_depth": "256"},
+    "kyber": {"read_lat_nsec": "2000000"},
+}
+
+
+def _int(path, low, high, order=0, saved_with=(), below=None, under=None):
+    return Limit(path, "int", low, high, (), 1, order, saved_with, below, under)
 
 
 PARTNERS = {
@@ -57,9 +68,26 @@ LIMITS = {
     "block/{dev}/scheduler": Limit(
         "/sys/block/{dev}/queue/scheduler", "choice", 0, 0,
         ("none", "mq-deadline", "kyber", "bfq"), 1, 0,
-        ("/sys/block/{dev}/queue/nr_requests",), None,
+        (
+            "/sys/block/{dev}/queue/nr_requests",
+            "/sys/block/{dev}/queue/iosched/async_depth",
+            "/sys/block/{dev}/queue/iosched/front_merges",
+            "/sys/block/{dev}/queue/iosched/read_expire",
+            "/sys/block/{dev}/queue/iosched/read_lat_nsec",
+        ), None,
     ),
-    "block/{dev}/nr_requests": _int("/sys/block/{dev}/queue/nr_requests", 32, 2048, 1),
+    "block/{dev}/nr_requests": _int(
+        "/sys/block/{dev}/queue/nr_requests", 32, 2048, 1,
+        ("/sys/block/{dev}/queue/iosched/async_depth",),
+    ),
+    "block/{dev}/iosched/read_expire": _int(
+        "/sys/block/{dev}/queue/iosched/read_expire", 50, 1000, 2,
+        under=("block/{dev}/scheduler", ("mq-deadline",)),
+    ),
+    "block/{dev}/iosched/read_lat_nsec": _int(
+        "/sys/block/{dev}/queue/iosched/read_lat_nsec", 10**5, 10**7, 2,
+        under=("block/{dev}/scheduler", ("kyber",)),
+    ),
 }  # fmt: skip
 
 
@@ -75,13 +103,17 @@ class FakeMachine:
         how: ``before`` the operation takes effect, ``after`` it, or with ``half`` of it written.
         full_disk: Journal writes fail as on a full disk.
         ignored: Paths whose writes are accepted and change nothing.
+        refused: Paths whose writes the kernel refuses.
+        comes_with: Scheduler to what its directory holds after a switch.
     """
 
     def __init__(self, folder: Path):
         self.root = folder / "root"
         self.places = Places(str(self.root), str(folder / "lock"), str(folder / "lib/journal"))
         self.steps_left: int | None = None
-        self.how, self.full_disk, self.ignored = "before", False, set()
+        self.how, self.full_disk = "before", False
+        self.ignored, self.refused = set(), set()
+        self.comes_with = {name: dict(files) for name, files in COMES_WITH.items()}
         self.writes: list[tuple[str, str]] = []
         self._paths: dict[int, str] = {}
         for path, value in {
@@ -103,7 +135,24 @@ class FakeMachine:
         (self.root / path[1:]).write_text(f"{value}\n")
 
     def values(self):
-        return {path: self.value(path) for path in START}
+        files = (self.root / QUEUE[1:] / "iosched").glob("*")
+        paths = [path for path in START if "/iosched/" not in path]
+        paths += [QUEUE + f"iosched/{file.name}" for file in files]
+        return {path: self.value(path) for path in paths}
+
+    def switch(self, scheduler):
+        """Do what the kernel does when somebody writes the scheduler."""
+        names = self.value(QUEUE + "scheduler").replace("[", "").replace("]", "").split()
+        if scheduler not in names:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        if f"[{scheduler}]" not in self.value(QUEUE + "scheduler"):
+            for file in (self.root / QUEUE[1:] / "iosched").glob("*"):
+                file.unlink()
+            for name, value in self.comes_with[scheduler].items():
+                self.put(QUEUE + f"iosched/{name}", value)
+            self.put(QUEUE + "nr_requests", 256)
+        listed = " ".join(f"[{name}]" if name == scheduler else name for name in names)
+        self.put(QUEUE + "scheduler", listed)
 
     def keeper(self):
         kernel = Kernel(self.places.root)
@@ -187,17 +236,17 @@ class FakeMachine:
         partner = PARTNERS.get(path)
         if path.endswith("_bytes") and value == "0":
             raise OSError(errno.EINVAL, "Invalid argument")
+        if path in self.refused:
+            raise OSError(errno.EINVAL, "Invalid argument")
         if path.endswith("scheduler"):
-            names = self.value(path).replace("[", "").replace("]", "").split()
-            if value not in names:
-                raise OSError(errno.EINVAL, "Invalid argument")
-            self.put(QUEUE + "nr_requests", 256)
-            value = " ".join(f"[{name}]" if name == value else name for name in names)
+            return self.switch(value)
         if path in self.ignored:
             return
         if partner and (value != self.value(path) or "overcommit" in path):
             self.put(partner, 0)
         self.put(path, value)
+        if path == QUEUE + "nr_requests" and "[mq-deadline]" in self.value(QUEUE + "scheduler"):
+            self.put(QUEUE + "iosched/async_depth", value)
 
 
 @pytest.fixture

@@ -9,9 +9,17 @@ from sealtune.guard import recovery
 
 SETTINGS = [
     {"vm.swappiness": 10, "vm.dirty_bytes": 2**26, "vm.overcommit_kbytes": 2**21},
-    {"vm.dirty_ratio": 30, "block/vda/scheduler": "kyber", "block/vda/nr_requests": 128},
+    {
+        "vm.dirty_ratio": 30,
+        "block/vda/scheduler": "kyber",
+        "block/vda/nr_requests": 128,
+        "block/vda/iosched/read_lat_nsec": 10**6,
+    },
     {"vm.swappiness": 20, "block/vda/scheduler": "bfq"},  # refused: the batch is rolled back
     {"block/vda/scheduler": "none"},
+    {"block/vda/iosched/read_expire": 200},  # under the original scheduler, which comes back
+    {"block/vda/scheduler": "kyber"},
+    {"block/vda/scheduler": "kyber", "block/vda/iosched/read_lat_nsec": 10**6},
 ]
 
 

@@ -130,3 +130,20 @@ def test_an_out_of_memory_kill_makes_the_trial_unsafe():
     benchmark = FakeBenchmark(Measurement(100.0, state={"oom_kills": 1.0}))
     run = MachineTrial(FakeKernel(), benchmark, 1.0, fresh=False).measure({})
     assert run.unsafe
+
+
+def test_only_what_exists_under_a_setting_is_written():
+    """
+    What the scheduler in force does not have reaches neither the kernel nor the read-back.
+    """
+    kernel = FakeKernel()
+    trial = MachineTrial(
+        kernel,
+        FakeBenchmark(),
+        1.0,
+        fresh=False,
+        existing=lambda setting: {k: v for k, v in setting.items() if k == "scheduler"},
+    )
+    trial.measure({"scheduler": "none", "read_expire": 100})
+    assert [{"scheduler": "none"}] == kernel.applied
+    assert {"scheduler": "none"} == trial.read_back

@@ -12,7 +12,7 @@ from sealtune.apply.files import FileChanges
 from sealtune.apply.live import LiveWriter, ReadLive, Value, as_value, live_writer, read_live
 from sealtune.apply.plan import FilePlan, plan_files
 from sealtune.apply.record import Entry, Record, digest, load_record, record_path
-from sealtune.catalogue.knob import Knob
+from sealtune.catalogue.knob import ABSENT, Knob
 from sealtune.errors import ApplyError, NothingConfirmedError, NotRootError, SealtuneError
 
 
@@ -122,7 +122,8 @@ def _set_live(
         # What is not committed the guard puts back when it is closed; a guard that the caller
         # goes on using would keep it until then.
         with suppress(SealtuneError, OSError):
-            writer.apply({name: as_value(plan.before[name]) for name in plan.setting})
+            there = {name: text for name, text in plan.before.items() if text != ABSENT}
+            writer.apply({name: as_value(text) for name, text in there.items()})
         raise
     return dict(live)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from sealtune.apply.conflicts import Conflict, find_conflicts
 from sealtune.apply.live import Value, present_value
 from sealtune.apply.record import Entry, digest, load_record
+from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.forbidden import forbidden_reason
-from sealtune.catalogue.knob import Knob
+from sealtune.catalogue.knob import ABSENT, Knob, Under
 from sealtune.errors import ApplyError, KnobError
 
 _NAME_LENGTH = 40
@@ -63,7 +64,7 @@ def plan_files(
     Args:
         setting: Knob name to value; not empty.
         knobs: The knob of each name in `setting`, ``{dev}`` filled in.
-        previous: Text each of them had before the session.
+        previous: Text each of them had before the session; `ABSENT` for one that did not exist.
         reasons: Why each was changed; any text, perhaps a model's: made harmless here.
         gain: The measured gain in words.
         name: Workload name; see `safe_name`.
@@ -90,13 +91,44 @@ def plan_files(
             reason=one_line(reasons.get(knob_name, "")),
             gain=gain,
         )
+    for knob_name in setting:
+        _refuse_absent(knob_name, entries, before[knob_name])
+    # Of an earlier apply what exists no longer under this one's scheduler; nothing undoes it.
+    entries = {
+        knob: entry
+        for knob, entry in entries.items()
+        if entry.previous != ABSENT or exists_with(knob, entries)
+    }
     files = _render(name, entries, root)
     _refuse_foreign(files, earlier.files if earlier else {}, root)
-    values = {entry.path: entry.value for entry in entries.values()}
+    kept = {knob: entry for knob, entry in entries.items() if exists_with(knob, entries)}
+    values = {entry.path: entry.value for entry in kept.values()}
     conflicts = find_conflicts(root, sysctl_file(root, name), tmpfiles_file(root, name), values)
     return FilePlan(
         name, dict(setting), before, files, conflicts, _diff(files), gain, entries, root
     )
+
+
+def exists_with(name: str, entries: Mapping[str, Entry]) -> bool:
+    """Whether the parameter `name` exists under the values in `entries`, as far as they say."""
+    under = condition(name)
+    return (
+        under is None or under.param not in entries or entries[under.param].value in under.values
+    )
+
+
+def condition(name: str) -> Under | None:
+    """Return the choices of another parameter under which `name` exists, if any are needed."""
+    knob = catalogued(name)
+    return knob.under if knob else None
+
+
+def catalogued(name: str) -> Knob | None:
+    """Return the catalogue's entry of a name or path, ``None`` if it has none any more."""
+    try:
+        return load_catalogue().resolve(name)
+    except KnobError:
+        return None
 
 
 def safe_name(name: str) -> str:
@@ -143,10 +175,17 @@ def _entry(
         raise KnobError(f"{name}: {knob.path!r} is no single file under /proc/sys or /sys")
     before = present_value(str(previous[name]))
     text = str(value)
-    _refuse_value(knob, text, before)
+    _refuse_value(knob, text, "" if before == ABSENT else before)
     tmpfiles = knob.persist == "tmpfiles.d" or not knob.path.startswith("/proc/sys/")
     unread = dict.fromkeys(knob.saved_with, "")
     return Entry(knob.path, text, before, tmpfiles, knob.order, "", "", side_effects=unread)
+
+
+def _refuse_absent(name: str, entries: Mapping[str, Entry], before: str) -> None:
+    under = condition(name)
+    unmet = before == ABSENT and (under is None or under.param not in entries)
+    if unmet or not exists_with(name, entries):
+        raise KnobError(f"{name}: exists only {under}, which this setting does not bring")
 
 
 def _refuse_value(knob: Knob, text: str, before: str) -> None:
@@ -167,7 +206,8 @@ def _refuse_value(knob: Knob, text: str, before: str) -> None:
 
 
 def _render(name: str, entries: Mapping[str, Entry], root: Path) -> tuple[tuple[Path, str], ...]:
-    ordered = sorted(entries.items(), key=lambda item: (item[1].order, item[0]))
+    there = [(knob, entry) for knob, entry in entries.items() if exists_with(knob, entries)]
+    ordered = sorted(there, key=lambda item: (item[1].order, item[0]))
     head = f"# Written by sealtune for {name}. Undo: sealtune revert {name}\n"
     sysctls = [_comment(*item) + _sysctl_line(item[1]) for item in ordered if not item[1].tmpfiles]
     writes = [

@@ -19,7 +19,7 @@ class Entry:
     Attributes:
         path: Its file under /proc/sys or /sys.
         value: Text that was applied.
-        previous: Text that it had before sealtune first changed it.
+        previous: Text that it had before sealtune first changed it; ``absent`` if there was none.
         tmpfiles: Kept in tmpfiles.d rather than sysctl.d.
         order: Write order, small first.
         reason: Why, one line.

@@ -16,6 +16,7 @@ from sealtune.apply.live import (
     read_live,
     same_value,
 )
+from sealtune.apply.plan import catalogued
 from sealtune.apply.record import (
     Entry,
     Record,
@@ -24,6 +25,7 @@ from sealtune.apply.record import (
     load_record,
     record_path,
 )
+from sealtune.catalogue.knob import ABSENT
 from sealtune.errors import ApplyError, KeepingError, KnobError, NotRootError, RestoreError
 
 
@@ -131,6 +133,8 @@ def _restorable(
     restored: dict[str, str] = {}
     left: dict[str, str] = {}
     for name, entry in sorted(entries.items(), key=lambda item: item[1].order, reverse=True):
+        if entry.previous == ABSENT:
+            continue  # goes with the scheduler that brought it
         found = read(entry.path)
         if found is None or same_value(found, entry.previous):
             continue
@@ -139,7 +143,22 @@ def _restorable(
             restored[target] = text
         else:
             left[name] = found
-    return restored, left
+    return restored | _coming_back(entries, restored), left
+
+
+def _coming_back(entries: Mapping[str, Entry], restored: Mapping[str, str]) -> dict[str, str]:
+    """Return what exists again, reset, once the schedulers in `restored` are back, as it was."""
+    back: dict[str, str] = {}
+    for name in (name for name in restored if name in entries):
+        for path, before in entries[name].side_effects.items():
+            knob = catalogued(path)
+            under = knob.under if knob else None
+            if knob is None or under is None or under.param != name:
+                continue
+            text = entries[knob.name].previous if knob.name in entries else before
+            if restored[name] in under.values and text not in ("", ABSENT):
+                back[knob.name] = text
+    return back
 
 
 def _what_to_write(name: str, entry: Entry) -> tuple[str, str]:

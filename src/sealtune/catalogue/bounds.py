@@ -20,6 +20,7 @@ class Limit(NamedTuple):
         order: Write order inside a batch, small first.
         saved_with: Files that writing this one changes as a side effect.
         below: Name of the parameter whose value this one must stay under.
+        under: Name of the parameter, and its choices, under which this one exists.
     """
 
     path: str
@@ -31,6 +32,7 @@ class Limit(NamedTuple):
     order: int
     saved_with: tuple[str, ...]
     below: str | None
+    under: tuple[str, tuple[str, ...]] | None = None
 
 
 def resolve_bound(bound: int | str, present: int | None, memory_bytes: int) -> int:

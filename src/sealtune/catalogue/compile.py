@@ -32,6 +32,7 @@ def limit_of(knob: Knob) -> Limit:
         order=knob.order,
         saved_with=knob.saved_with,
         below=knob.below,
+        under=(knob.under.param, knob.under.values) if knob.under else None,
     )
 
 

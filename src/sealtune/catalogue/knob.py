@@ -17,6 +17,25 @@ Bound = int | str
 share of memory such as ``"0.25*RAM"`` (bytes) or ``"0.04*RAM/1024"`` (kB); see
 `sealtune.catalogue.bounds`."""
 
+ABSENT = "absent"
+"""Shown and recorded in place of a value, where a parameter does not exist for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """The choices of another parameter under which one exists; elsewhere its file is not there.
+
+    Attributes:
+        param: Name of the other parameter, a choice that exists always.
+        values: Its values under which this one exists.
+    """
+
+    param: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"under {self.param} {' or '.join(self.values)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Knob:
@@ -41,6 +60,8 @@ class Knob:
         saved_with: Files that the kernel changes as a side effect of writing this one, and which
             therefore are saved and restored with it (``vm.dirty_bytes`` with ``vm.dirty_ratio``).
         below: Name of a knob whose value this one must stay under.
+        under: The choices of another knob under which this one exists; ``None`` if it always
+            does. Switching that knob swaps the file for a new one at `default`.
         needs: What must exist for it to have any effect: ``swap``, ``numa``, ``haltpoll``,
             ``ratio_in_force`` (the files in `saved_with` read 0).
         risk: 0 harmless, 1 can slow things down, 2 can lose data or memory when extreme, 3 opt-in.
@@ -66,6 +87,7 @@ class Knob:
     order: int = 0
     saved_with: tuple[str, ...] = ()
     below: str | None = None
+    under: Under | None = None
     needs: tuple[str, ...] = ()
     risk: int = 1
     why: str = ""
@@ -86,4 +108,7 @@ class Knob:
             path=self.path.replace("{dev}", device),
             saved_with=tuple(path.replace("{dev}", device) for path in self.saved_with),
             below=self.below.replace("{dev}", device) if self.below else None,
+            under=replace(self.under, param=self.under.param.replace("{dev}", device))
+            if self.under
+            else None,
         )

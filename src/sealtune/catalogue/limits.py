@@ -13,6 +13,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=("/proc/sys/vm/dirty_bytes",),
         below=None,
+        under=None,
     ),
     "vm.dirty_background_ratio": Limit(
         path="/proc/sys/vm/dirty_background_ratio",
@@ -24,6 +25,7 @@ LIMITS: dict[str, Limit] = {
         order=1,
         saved_with=("/proc/sys/vm/dirty_background_bytes",),
         below="vm.dirty_ratio",
+        under=None,
     ),
     "vm.dirty_expire_centisecs": Limit(
         path="/proc/sys/vm/dirty_expire_centisecs",
@@ -35,6 +37,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "vm.dirty_writeback_centisecs": Limit(
         path="/proc/sys/vm/dirty_writeback_centisecs",
@@ -46,6 +49,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "vm.swappiness": Limit(
         path="/proc/sys/vm/swappiness",
@@ -57,6 +61,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "vm.vfs_cache_pressure": Limit(
         path="/proc/sys/vm/vfs_cache_pressure",
@@ -68,6 +73,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "vm.min_free_kbytes": Limit(
         path="/proc/sys/vm/min_free_kbytes",
@@ -79,6 +85,7 @@ LIMITS: dict[str, Limit] = {
         order=1,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "vm.watermark_scale_factor": Limit(
         path="/proc/sys/vm/watermark_scale_factor",
@@ -90,6 +97,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "vm.compaction_proactiveness": Limit(
         path="/proc/sys/vm/compaction_proactiveness",
@@ -101,6 +109,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "transparent_hugepage/enabled": Limit(
         path="/sys/kernel/mm/transparent_hugepage/enabled",
@@ -112,6 +121,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=("/proc/sys/vm/min_free_kbytes",),
         below=None,
+        under=None,
     ),
     "transparent_hugepage/defrag": Limit(
         path="/sys/kernel/mm/transparent_hugepage/defrag",
@@ -123,6 +133,7 @@ LIMITS: dict[str, Limit] = {
         order=1,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "kernel.sched_autogroup_enabled": Limit(
         path="/proc/sys/kernel/sched_autogroup_enabled",
@@ -134,6 +145,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "kernel.numa_balancing": Limit(
         path="/proc/sys/kernel/numa_balancing",
@@ -145,6 +157,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "haltpoll/guest_halt_poll_ns": Limit(
         path="/sys/module/haltpoll/parameters/guest_halt_poll_ns",
@@ -156,6 +169,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "haltpoll/guest_halt_poll_grow_start": Limit(
         path="/sys/module/haltpoll/parameters/guest_halt_poll_grow_start",
@@ -167,6 +181,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "haltpoll/guest_halt_poll_allow_shrink": Limit(
         path="/sys/module/haltpoll/parameters/guest_halt_poll_allow_shrink",
@@ -178,6 +193,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "block/{dev}/scheduler": Limit(
         path="/sys/block/{dev}/queue/scheduler",
@@ -190,8 +206,28 @@ LIMITS: dict[str, Limit] = {
         saved_with=(
             "/sys/block/{dev}/queue/nr_requests",
             "/sys/block/{dev}/queue/wbt_lat_usec",
+            "/sys/block/{dev}/queue/iosched/async_depth",
+            "/sys/block/{dev}/queue/iosched/fifo_batch",
+            "/sys/block/{dev}/queue/iosched/front_merges",
+            "/sys/block/{dev}/queue/iosched/prio_aging_expire",
+            "/sys/block/{dev}/queue/iosched/read_expire",
+            "/sys/block/{dev}/queue/iosched/write_expire",
+            "/sys/block/{dev}/queue/iosched/writes_starved",
+            "/sys/block/{dev}/queue/iosched/read_lat_nsec",
+            "/sys/block/{dev}/queue/iosched/write_lat_nsec",
+            "/sys/block/{dev}/queue/iosched/back_seek_max",
+            "/sys/block/{dev}/queue/iosched/back_seek_penalty",
+            "/sys/block/{dev}/queue/iosched/fifo_expire_async",
+            "/sys/block/{dev}/queue/iosched/fifo_expire_sync",
+            "/sys/block/{dev}/queue/iosched/low_latency",
+            "/sys/block/{dev}/queue/iosched/max_budget",
+            "/sys/block/{dev}/queue/iosched/slice_idle",
+            "/sys/block/{dev}/queue/iosched/slice_idle_us",
+            "/sys/block/{dev}/queue/iosched/strict_guarantees",
+            "/sys/block/{dev}/queue/iosched/timeout_sync",
         ),
         below=None,
+        under=None,
     ),
     "block/{dev}/nr_requests": Limit(
         path="/sys/block/{dev}/queue/nr_requests",
@@ -201,8 +237,9 @@ LIMITS: dict[str, Limit] = {
         choices=(),
         step=1,
         order=1,
-        saved_with=(),
+        saved_with=("/sys/block/{dev}/queue/iosched/async_depth",),
         below=None,
+        under=None,
     ),
     "block/{dev}/read_ahead_kb": Limit(
         path="/sys/block/{dev}/queue/read_ahead_kb",
@@ -214,6 +251,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "block/{dev}/rq_affinity": Limit(
         path="/sys/block/{dev}/queue/rq_affinity",
@@ -225,6 +263,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "block/{dev}/nomerges": Limit(
         path="/sys/block/{dev}/queue/nomerges",
@@ -236,6 +275,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "block/{dev}/wbt_lat_usec": Limit(
         path="/sys/block/{dev}/queue/wbt_lat_usec",
@@ -247,6 +287,103 @@ LIMITS: dict[str, Limit] = {
         order=1,
         saved_with=(),
         below=None,
+        under=None,
+    ),
+    "block/{dev}/iosched/read_expire": Limit(
+        path="/sys/block/{dev}/queue/iosched/read_expire",
+        kind="int",
+        low=50,
+        high=1000,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=(),
+        below=None,
+        under=("block/{dev}/scheduler", ("mq-deadline",)),
+    ),
+    "block/{dev}/iosched/write_expire": Limit(
+        path="/sys/block/{dev}/queue/iosched/write_expire",
+        kind="int",
+        low=500,
+        high=10000,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=(),
+        below=None,
+        under=("block/{dev}/scheduler", ("mq-deadline",)),
+    ),
+    "block/{dev}/iosched/writes_starved": Limit(
+        path="/sys/block/{dev}/queue/iosched/writes_starved",
+        kind="int",
+        low=1,
+        high=10,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=(),
+        below=None,
+        under=("block/{dev}/scheduler", ("mq-deadline",)),
+    ),
+    "block/{dev}/iosched/fifo_batch": Limit(
+        path="/sys/block/{dev}/queue/iosched/fifo_batch",
+        kind="int",
+        low=1,
+        high=64,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=(),
+        below=None,
+        under=("block/{dev}/scheduler", ("mq-deadline",)),
+    ),
+    "block/{dev}/iosched/read_lat_nsec": Limit(
+        path="/sys/block/{dev}/queue/iosched/read_lat_nsec",
+        kind="int",
+        low=100000,
+        high=20000000,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=(),
+        below=None,
+        under=("block/{dev}/scheduler", ("kyber",)),
+    ),
+    "block/{dev}/iosched/write_lat_nsec": Limit(
+        path="/sys/block/{dev}/queue/iosched/write_lat_nsec",
+        kind="int",
+        low=500000,
+        high=100000000,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=(),
+        below=None,
+        under=("block/{dev}/scheduler", ("kyber",)),
+    ),
+    "block/{dev}/iosched/slice_idle": Limit(
+        path="/sys/block/{dev}/queue/iosched/slice_idle",
+        kind="int",
+        low=0,
+        high=20,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=("/sys/block/{dev}/queue/iosched/slice_idle_us",),
+        below=None,
+        under=("block/{dev}/scheduler", ("bfq",)),
+    ),
+    "block/{dev}/iosched/low_latency": Limit(
+        path="/sys/block/{dev}/queue/iosched/low_latency",
+        kind="int",
+        low=0,
+        high=1,
+        choices=(),
+        step=1,
+        order=2,
+        saved_with=(),
+        below=None,
+        under=("block/{dev}/scheduler", ("bfq",)),
     ),
     "net.core.somaxconn": Limit(
         path="/proc/sys/net/core/somaxconn",
@@ -258,6 +395,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_max_syn_backlog": Limit(
         path="/proc/sys/net/ipv4/tcp_max_syn_backlog",
@@ -269,6 +407,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.core.netdev_max_backlog": Limit(
         path="/proc/sys/net/core/netdev_max_backlog",
@@ -280,6 +419,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.core.netdev_budget": Limit(
         path="/proc/sys/net/core/netdev_budget",
@@ -291,6 +431,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.core.busy_poll": Limit(
         path="/proc/sys/net/core/busy_poll",
@@ -302,6 +443,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.core.busy_read": Limit(
         path="/proc/sys/net/core/busy_read",
@@ -313,6 +455,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.core.rmem_max": Limit(
         path="/proc/sys/net/core/rmem_max",
@@ -324,6 +467,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.core.wmem_max": Limit(
         path="/proc/sys/net/core/wmem_max",
@@ -335,6 +479,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_rmem": Limit(
         path="/proc/sys/net/ipv4/tcp_rmem",
@@ -352,6 +497,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_wmem": Limit(
         path="/proc/sys/net/ipv4/tcp_wmem",
@@ -369,6 +515,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_congestion_control": Limit(
         path="/proc/sys/net/ipv4/tcp_congestion_control",
@@ -380,6 +527,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=("/proc/sys/net/ipv4/tcp_allowed_congestion_control",),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_slow_start_after_idle": Limit(
         path="/proc/sys/net/ipv4/tcp_slow_start_after_idle",
@@ -391,6 +539,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_notsent_lowat": Limit(
         path="/proc/sys/net/ipv4/tcp_notsent_lowat",
@@ -402,6 +551,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_fastopen": Limit(
         path="/proc/sys/net/ipv4/tcp_fastopen",
@@ -413,6 +563,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_tw_reuse": Limit(
         path="/proc/sys/net/ipv4/tcp_tw_reuse",
@@ -424,6 +575,7 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
     "net.ipv4.tcp_fin_timeout": Limit(
         path="/proc/sys/net/ipv4/tcp_fin_timeout",
@@ -435,5 +587,6 @@ LIMITS: dict[str, Limit] = {
         order=0,
         saved_with=(),
         below=None,
+        under=None,
     ),
 }

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sealtune.catalogue.bounds import resolve_bound
 from sealtune.catalogue.forbidden import canonical, forbidden_reason
-from sealtune.catalogue.knob import Knob
+from sealtune.catalogue.knob import Knob, Under
 from sealtune.errors import KnobError
 
 NEEDS = ("swap", "numa", "haltpoll", "ratio_in_force")
@@ -22,7 +22,9 @@ the kernel keeps a share or a number of bytes, never both, and we do not switch 
 TOPICS = ("database", "web", "cache", "latency", "disk", "network", "memory", "cpu")
 
 _FIX = "Correct knobs.toml in the catalogue package."
-_OPTIONAL = {"low", "high", "choices", "scale", "step", "order", "saved_with", "below", "needs"}
+_OPTIONAL = {
+    "low", "high", "choices", "scale", "step", "order", "saved_with", "below", "under", "needs"
+}  # fmt: skip
 _DEVICE = r"[A-Za-z0-9_!-]+"
 
 
@@ -113,6 +115,8 @@ def parse_catalogue(text: str) -> Catalogue:
             raise _wrong(knob.name, "name", "stands twice")
         if knob.below is not None and knob.below not in names:
             raise _wrong(knob.name, "below", f"{knob.below!r} is no entry")
+        if knob.under is not None:
+            _check_under(knob, knob.under, knobs)
     return Catalogue(knobs)
 
 
@@ -127,12 +131,51 @@ def _read(entry: Mapping[str, Any], position: int, hints: Mapping[str, Any]) -> 
         if key not in hints:
             raise _wrong(name, key, f"is unknown; allowed: {', '.join(hints)}")
         values[key] = tuple(value) if isinstance(value, list) else value
+        if key == "under":
+            values[key] = _under(name, value)
         if not _fits(values[key], hints[key]):
             raise _wrong(name, key, f"is {value!r}, need {_words(hints[key])}")
     knob = Knob(**values)
     _check_range(knob, entry)
     _check_place(knob)
     return knob
+
+
+def _under(name: str, value: object) -> Under:
+    found = value if isinstance(value, Mapping) else {}
+    param, choices = found.get("param"), found.get("values")
+    texts = isinstance(choices, list) and all(type(choice) is str for choice in choices)
+    if set(found) != {"param", "values"} or type(param) is not str or not (choices and texts):
+        need = '{param = "NAME", values = ["CHOICE", ...]}'
+        raise _wrong(name, "under", f"is {value!r}, need {need}")
+    return Under(param, tuple(choices))
+
+
+def _check_under(knob: Knob, under: Under, knobs: tuple[Knob, ...]) -> None:
+    other = next((other for other in knobs if other.name == under.param), None)
+    if other is None or other.kind != "choice":
+        raise _wrong(knob.name, "under", f"names {under.param!r}, which is no entry with choices")
+    if other.under is not None:
+        raise _wrong(knob.name, "under", f"names {other.name}, which is conditional itself")
+    unknown = [value for value in under.values if value not in other.choices]
+    if unknown:
+        allowed = ", ".join(other.choices)
+        raise _wrong(knob.name, "under", f"names {unknown}, allowed: {allowed}")
+    if knob.path not in other.saved_with:
+        raise _wrong(knob.name, "under", f"needs {knob.path} in saved_with of {other.name}")
+    if knob.order <= other.order:
+        raise _wrong(knob.name, "order", f"is {knob.order}, must be above that of {other.name}")
+    # It may have no present value on a machine: nothing may be derived from one.
+    if knob.kind == "choice":
+        sound = knob.default in knob.choices
+    else:
+        try:
+            low, high = (resolve_bound(bound, None, 2**30) for bound in (knob.low, knob.high))
+        except ValueError as error:
+            raise _wrong(knob.name, "low", f"or high: {error}") from error
+        sound = knob.default.isdecimal() and low <= int(knob.default) <= high
+    if not sound:
+        raise _wrong(knob.name, "default", f"is {knob.default!r}, need a value of its range")
 
 
 def _check_range(knob: Knob, entry: Mapping[str, Any]) -> None:

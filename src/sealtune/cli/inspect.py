@@ -121,7 +121,7 @@ def knobs(
     for item in found.offered:
         tried = ", ".join(item.choices) if item.choices else f"{item.low}..{item.high}"
         unit = f" {item.knob.unit}" if item.knob.unit else ""
-        print(f"{item.knob.name:<38} {item.present:<10} {tried}{unit}")
+        print(f"{item.knob.name:<38} {item.found:<10} {tried}{unit}")
     if found.left_out:
         print("\nnot here:")
     for absent in found.left_out:
@@ -137,11 +137,12 @@ def _explain(knob: "Knob", facts: "Facts") -> None:
     lines = [("parameter", knob.name), ("file", knob.path)]
     for item in found.offered:
         tried = ", ".join(item.choices) if item.choices else f"{item.low}..{item.high}"
-        lines.append(("now", item.present))
+        lines.append(("now", item.found))
     lines += [("not here", absent.reason) for absent in found.left_out]
     lines += [
         ("range", f"{tried} {knob.unit}".strip()),
         ("default", knob.default),
+        ("exists only", str(knob.under or "")),
         ("takes effect", knob.effective.replace("_", " ")),
         ("why", knob.why),
         ("costs", knob.trade_off),

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sealtune.tactician.names import TACTICIANS
+
 Minutes = Annotated[
     float | None,
     typer.Option("--minutes", "-m", help="Whole wall clock, verdict included [default: 20]."),
@@ -16,7 +18,15 @@ Benchmark = Annotated[
     str | None, typer.Option("--benchmark", "-b", help="Benchmark; see `sealtune benchmarks`.")
 ]
 Tactician = Annotated[
-    str, typer.Option("--tactician", help="ppo, tpe, gp, cmaes, random or grid.")
+    str, typer.Option("--tactician", help=f"Who searches: {', '.join(TACTICIANS)}.")
+]
+Compare = Annotated[
+    str,
+    typer.Option(
+        "--compare",
+        help="Tacticians that share the trials with it, in turn (comma-separated); the result "
+        "says who found what.",
+    ),
 ]
 Only = Annotated[
     str, typer.Option("--only", help="Tune these parameters and no others (comma-separated).")

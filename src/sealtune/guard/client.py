@@ -117,7 +117,7 @@ class Guard:
 
         Raises:
             KnobError: A name, value or combination is not allowed; nothing was written.
-            JournalError: The old values could not be made durable; nothing was written.
+            JournalError: The old values could not be made durable; all is as before this call.
             WriteRefusedError: The kernel refused one; all is as it was before this call.
             GuardError: The guard was killed (all is restored), or an unread breach came before.
         """

@@ -32,6 +32,8 @@ class Entry(NamedTuple):
         mates: Files that the kernel switches to 0 when this one is written, and back.
         old: Value before our first write.
         new: Value we are about to write; ``None`` for a file that only changes as a side effect.
+        decider: File whose value decides whether this one exists, or ``""``.
+        born: Not there at first: a switch of ours made it, and `old` is what it came with.
     """
 
     path: str
@@ -41,6 +43,12 @@ class Entry(NamedTuple):
     mates: tuple[str, ...]
     old: str
     new: str | None
+    decider: str = ""
+    born: bool = False
+
+    def is_back(self, value: str) -> bool:
+        """Whether `value`, read now, is as before our first write; a born file may be gone."""
+        return value == self.old or (self.born and value.startswith("["))
 
 
 class State:
@@ -61,8 +69,8 @@ class State:
             self.boot, self.time = record["boot"], float(record["time"])
             self.setting = dict(record["setting"])
             for fields in record["files"]:
-                path, name, order, below, mates, old, new = fields
-                self._hold(Entry(path, name, order, below, tuple(mates), old, new))
+                path, name, order, below, mates, *rest = fields
+                self._hold(Entry(path, name, order, below, tuple(mates), *rest))
         elif kind == "made":
             for path, value in record["values"].items():
                 self.ours[path] = {value, self.held[path].new or value}

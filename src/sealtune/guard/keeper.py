@@ -7,11 +7,17 @@ from errno import errorcode
 from functools import partial
 
 from sealtune.errors import JournalError, KnobError, WriteRefusedError
-from sealtune.guard.journal import Journal
+from sealtune.guard.journal import Entry, Journal
 from sealtune.guard.kernel import Kernel
 from sealtune.guard.report import RestoreReport, Write
 from sealtune.guard.rules import Rules
-from sealtune.guard.undo import foreign_files, put_back, read_or_reason, write_until_settled
+from sealtune.guard.undo import (
+    WriteValue,
+    foreign_files,
+    put_back,
+    read_or_reason,
+    write_until_settled,
+)
 
 
 class Keeper:
@@ -38,17 +44,21 @@ class Keeper:
     def look_at(self, names: Iterable[str] | None) -> None:
         """Read the originals of `names`; of every parameter without a device when None.
 
+        One that does not exist under the original choice of another has none.
+
         Raises:
             KnobError: A name is unknown, or its file cannot be read.
         """
-        every = names is None
+        every, held = names is None, self._journal.state.held
         for name in list(self._rules.limits) if names is None else names:
             path = self._rules.limit(name).path
-            if path in self._journal.state.held:  # what it reads now is ours
-                self.originals[name] = self._journal.state.held[path].old
+            if path in held and not held[path].born:  # what it reads now is ours
+                self.originals[name] = held[path].old
                 continue
-            value = read_or_reason(self._kernel, path)
-            if not value.startswith("["):
+            value, decider = read_or_reason(self._kernel, path), self._rules.decider(path)
+            if decider in held or (decider and value.startswith("[")):
+                self.originals.pop(name, None)
+            elif not value.startswith("["):
                 self.originals[name] = value
             elif not every:
                 raise KnobError(f"{name}: {path} cannot be read {value}")
@@ -62,22 +72,25 @@ class Keeper:
 
         Raises:
             KnobError: Not allowed; nothing was written.
-            JournalError: The old values could not be made durable; nothing was written.
+            JournalError: The old values could not be made durable; all is as before this call.
             WriteRefusedError: The kernel refused; all is as it was before this call.
         """
         # Again, for an untouched parameter may have been changed by its owner since the start.
-        self.look_at(setting)
+        self.look_at([*setting, *self._rules.deciders(setting)])
         texts = self._rules.check(setting, self.originals)
         asked = {self._rules.limit(name).path: text for name, text in texts.items()}
         wanted, before = self._plan(asked)
-        changes = {path for path, value in wanted.items() if before[path] != value}
+        changes = {path for path, value in wanted.items() if before.get(path, value) != value}
+        late = {path for path in asked if path not in before}
+        if gone := sorted(path for path in late if self._rules.decider(path) not in changes):
+            raise KnobError(
+                f"{', '.join(gone)}: was there at the start and cannot be read any more"
+            )
         if changes:
             changes |= {side for path in changes for side in self._rules.saved_with(path)}
-            old = {path: before[path] for path in changes & set(before)}
-            targets = {path: wanted[path] for path in old if path in wanted}
-            before.update(self._batch(old, targets, texts))
+            before.update(self._batch(self._touched(changes, asked, before), wanted, texts, late))
         return {
-            name: before.get(self._rules.limit(name).path, self.originals[name])
+            name: before.get(self._rules.limit(name).path, self.originals.get(name, ""))
             for name in setting
         }
 
@@ -88,43 +101,86 @@ class Keeper:
         paths = {*asked, *held, *side}
         before = {path: read_or_reason(self._kernel, path) for path in paths}
         before = {path: value for path, value in before.items() if not value.startswith("[")}
-        if gone := sorted(set(asked) - set(before)):
-            raise KnobError(
-                f"{', '.join(gone)}: was there at the start and cannot be read any more"
-            )
         # The other form of a pair, and files that are no parameters of ours, are the kernel's to
         # make; nr_requests beside another scheduler stays as found unless it is asked for.
         free = {path for path in side if not rules.is_knob(path)}
         free.update(mate for path in asked for mate in rules.mates(path))
         free |= foreign_files(self._journal.state, before)
         wanted = dict(asked)
-        for path in (set(held) | side) & set(before) - free - set(asked):
+        # A file that is held and gone comes back with the scheduler that it belongs to.
+        for path in (set(held) | (side & set(before))) - free - set(asked):
             wanted[path] = held[path].old if path in held else before[path]
         return wanted, before
 
-    def _batch(
-        self, before: dict[str, str], wanted: dict[str, str], texts: dict[str, str]
-    ) -> dict[str, str]:
-        held, rules = self._journal.state.held, self._rules
-        entries = {
-            path: rules.entry(path, held[path].old if path in held else value, wanted.get(path))
-            for path, value in before.items()
+    def _touched(
+        self, changes: set[str], asked: Collection[str], before: dict[str, str]
+    ) -> dict[str, str | None]:
+        """Return what each file of a batch reads now, ``None`` for one that is not there.
+
+        What is not held beside a scheduler that is came with our own switch: nobody's original,
+        and gone with the next one. It counts only when it is asked for.
+        """
+        rules, held = self._rules, self._journal.state.held
+        here = {
+            path
+            for path in changes & set(before)
+            if path in held or path in asked or rules.decider(path) not in held
         }
-        files = list(entries.values())
-        self._journal.append("batch", durable=True, time=time.time(), setting=texts, files=files)
+        return {path: before.get(path) for path in here | (changes & set(held))}
+
+    def _batch(
+        self,
+        now: dict[str, str | None],
+        wanted: dict[str, str],
+        texts: dict[str, str],
+        late: Collection[str],
+    ) -> dict[str, str]:
+        """Journal and write; the files in `late` are there only once the others are written."""
+        rules = self._rules
         asked = {rules.limit(name).path for name in texts}
         side = {other for path in asked for other in rules.saved_with(path)} - asked
+        write = partial(self._write, lenient=side)
+        entries = self._announce(now, wanted, texts)
         try:
-            write_until_settled(self._kernel, entries, wanted, partial(self._write, lenient=side))
-        except WriteRefusedError:
-            forgiving = partial(self._write, lenient=set(before))
+            self._settle(entries, wanted, write)
+            if late:
+                found = {path: read_or_reason(self._kernel, path) for path in late}
+                if missing := [path for path in late if found[path].startswith("[")]:
+                    raise WriteRefusedError(f"{rules.name(missing[0])}: there is no {missing[0]}")
+                if fresh := {p: value for p, value in found.items() if p not in entries}:
+                    entries |= self._announce(fresh, wanted, texts)
+                    self._settle(entries, wanted, write)
+        except (WriteRefusedError, JournalError):
+            forgiving = partial(self._write, lenient=set(entries))
+            before = {path: value for path, value in now.items() if value is not None}
             write_until_settled(self._kernel, entries, before, forgiving)
             raise
         finally:
-            made = {path: read_or_reason(self._kernel, path) for path in before}
+            made = {path: read_or_reason(self._kernel, path) for path in entries}
             with suppress(JournalError):  # unrecorded, whatever is there counts as ours
                 self._journal.append("made", durable=False, values=made)
         return made
+
+    def _announce(
+        self, now: Mapping[str, str | None], wanted: dict[str, str], texts: dict[str, str]
+    ) -> dict[str, Entry]:
+        """Make the original of each file in `now`, and what is wanted of it, durable."""
+        held = self._journal.state.held
+        entries: dict[str, Entry] = {}
+        for path, value in now.items():
+            known = held.get(path)
+            old = known.old if known else value or ""
+            entry = self._rules.entry(path, old, wanted.get(path))
+            entries[path] = entry._replace(born=known.born if known else entry.decider in held)
+        files = list(entries.values())
+        self._journal.append("batch", durable=True, time=time.time(), setting=texts, files=files)
+        return entries
+
+    def _settle(
+        self, entries: dict[str, Entry], wanted: dict[str, str], write: WriteValue
+    ) -> None:
+        targets = {path: wanted[path] for path in entries if path in wanted}
+        write_until_settled(self._kernel, entries, targets, write)
 
     def _write(self, path: str, value: str, found: str, *, lenient: Collection[str]) -> str:
         name = self._rules.name(path)
@@ -148,7 +204,8 @@ class Keeper:
         everything = list(self._journal.state.held)
         report = put_back(self._kernel, self._journal, partial(self._write, lenient=everything))
         for name, found, _ in report.foreign:
-            self.originals[name] = found
+            if name in self._rules.limits and not found.startswith("["):
+                self.originals[name] = found
         return report
 
     def commit(self) -> None:

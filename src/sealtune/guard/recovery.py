@@ -26,7 +26,8 @@ def restore(
     One of an earlier boot is archived as a crash; nothing is written for it.
 
     Args:
-        abandon: Parameters to leave as they are for good, for instance of a disk that is gone.
+        abandon: Parameters to leave as they are for good, for instance of a disk that is gone;
+            with one go those that exist only under a choice of it.
         places: Where to look; only tests give another.
         wait_seconds: How long to wait for a guard that is just ending.
 
@@ -49,7 +50,9 @@ def restore(
         journal = Journal(places.journal, kernel.boot_id())
         try:
             if abandon:
-                given_up = [_path_of(name, journal.state) for name in abandon]
+                named = [_path_of(name, journal.state) for name in abandon]
+                held = journal.state.held.items()
+                given_up = [p for p, entry in held if p in named or entry.decider in named]
                 journal.append("abandon", durable=True, paths=given_up)
             return put_back(kernel, journal)
         finally:

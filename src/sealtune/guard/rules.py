@@ -1,6 +1,6 @@
 """What may be written: the guard's own check, so that a bug in one layer is not enough."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sealtune.catalogue.bounds import Limit, resolve_range
 from sealtune.errors import KnobError
@@ -51,6 +51,7 @@ class Rules:
                 path=limit.path.replace("{dev}", device),
                 saved_with=tuple(path.replace("{dev}", device) for path in limit.saved_with),
                 below=limit.below and limit.below.replace("{dev}", device),
+                under=limit.under and (limit.under[0].replace("{dev}", device), limit.under[1]),
             )
             self._names[self.limits[name].path] = name
 
@@ -60,8 +61,10 @@ class Rules:
         Raises:
             KnobError: A name, value or combination is not allowed; the message says what is.
         """
-        texts = {name: self._text(name, value, originals[name]) for name, value in setting.items()}
-        texts = {name: text for name, text in texts.items() if text != originals[name]}
+        texts = {name: self._text(name, val, originals.get(name)) for name, val in setting.items()}
+        for name in texts:
+            self._check_under(name, {**originals, **texts})
+        texts = {name: text for name, text in texts.items() if text != originals.get(name)}
         off = {path for name in texts for path in self.mates(self.limits[name].path)}
         for name in texts:
             if self.limits[name].path in off:
@@ -71,7 +74,7 @@ class Rules:
                 self._check_below(low, limit.below, {**originals, **texts}, off)
         return texts
 
-    def _text(self, name: str, value: object, original: str) -> str:
+    def _text(self, name: str, value: object, original: str | None) -> str:
         limit = self.limit(name)
         text = " ".join(str(value).split())
         if text == original:
@@ -81,8 +84,9 @@ class Rules:
                 raise KnobError(f"{name}: {value!r} is not one of {', '.join(limit.choices)}")
             return text
         # A 0 that only says "off" (dirty_bytes) must not open the range below the safe minimum.
-        off = original == "0" and self.mates(limit.path)
-        present = int(original) if original.lstrip("-").isdigit() and not off else None
+        known = original or ""
+        off = known == "0" and self.mates(limit.path)
+        present = int(known) if known.lstrip("-").isdigit() and not off else None
         low, high = resolve_range(limit, present, self._memory)
         is_number = isinstance(value, int | str) and not isinstance(value, bool)
         if not is_number or not text.lstrip("-").isdecimal() or text != str(int(text)):
@@ -98,6 +102,25 @@ class Rules:
             raise KnobError(
                 f"{low}: {values[low]} must stay below {high}, which is {values[high]}"
             )
+
+    def _check_under(self, name: str, values: Mapping[str, str]) -> None:
+        under = self.limits[name].under
+        if under and values.get(under[0]) not in under[1]:
+            needed, found = " or ".join(under[1]), values.get(under[0], "unreadable")
+            raise KnobError(f"{name}: exists only under {under[0]} {needed}, which is {found}")
+
+    def deciders(self, names: Iterable[str]) -> set[str]:
+        """Return the parameters that decide whether those in `names` exist."""
+        return {under[0] for name in names if (under := self.limit(name).under)}
+
+    def decider(self, path: str) -> str:
+        """Return the file whose value decides whether `path` exists, ``""`` if none does."""
+        if name := self._names.get(path):
+            under = self.limits[name].under
+            return self.limits[under[0]].path if under else ""
+        every = {limit.under[0] for limit in self.limits.values() if limit.under}
+        found = (self.limits[name] for name in every if path in self.limits[name].saved_with)
+        return next((limit.path for limit in found), "")
 
     def mates(self, path: str) -> tuple[str, ...]:
         """Return the files that stand for the same thing as `path`; the kernel keeps one."""
@@ -130,10 +153,10 @@ class Rules:
             name is None
         ):  # after the parameter that changes it: allowed after chosen congestion control
             order = 1 + max((self.limits[self._names[mate]].order for mate in mates), default=0)
-            return Entry(path, path, order, "", mates, old, new)
+            return Entry(path, path, order, "", mates, old, new, self.decider(path))
         limit = self.limits[name]
         below = self.limits[limit.below].path if limit.below else ""
-        return Entry(path, name, limit.order, below, mates, old, new)
+        return Entry(path, name, limit.order, below, mates, old, new, self.decider(path))
 
 
 def _is_device(name: str) -> bool:

@@ -63,25 +63,36 @@ def write_until_settled(
         elif not differing:
             return
         for entry in in_order(differing, wanted, now):
+            if read_or_reason(kernel, entry.path).startswith("["):
+                continue  # a switch before it took the file away
             made[entry.path] = write(entry.path, wanted[entry.path], now[entry.path])
 
 
 def foreign_files(state: State, found: Mapping[str, str]) -> set[str]:
     """Return the held files whose value in `found` was set by somebody else since our last write.
 
-    Includes a 0 that is there only because they set the partner of that file.
+    Includes a 0 that is there only because they set the partner of that file, and a file that is
+    gone because they switched what decides whether it exists.
     """
     foreign = set()
     for path, value in found.items():
         ours = state.ours.get(path)
         if ours is not None and value not in ours | {state.held[path].old} and value[:1] != "[":
             foreign.add(path)
-    return foreign | {
+    zero = {
         path
         for path in set(found) & set(state.held)
         if found[path] == "0" != state.held[path].old
         and foreign.intersection(state.held[path].mates)
     }
+    gone = {
+        path
+        for path in set(found) & set(state.held)
+        if state.held[path].decider in foreign
+        and found[path].startswith("[")
+        and not state.held[path].born
+    }
+    return foreign | zero | gone
 
 
 def put_back(kernel: Kernel, journal: Journal, write: WriteValue | None = None) -> RestoreReport:
@@ -97,7 +108,7 @@ def put_back(kernel: Kernel, journal: Journal, write: WriteValue | None = None) 
     held = dict(state.held)
     found = {path: read_or_reason(kernel, path) for path in held}
     foreign = foreign_files(state, found)
-    changed = {path for path, entry in held.items() if found[path] != entry.old}
+    changed = {path for path, entry in held.items() if not entry.is_back(found[path])}
     changed -= foreign
     # The unchanged ones too: putting back a scheduler resets its nr_requests.
     wanted = {path: held[path].old for path in held if path not in foreign}
@@ -109,7 +120,7 @@ def put_back(kernel: Kernel, journal: Journal, write: WriteValue | None = None) 
     now = {path: read_or_reason(kernel, path) for path in wanted}
     back = [p for p, old in wanted.items() if now[p] == old and p in changed]
     restored = [(held[p].name, found[p], now[p]) for p in back]
-    failed = [(held[p].name, now[p], old) for p, old in wanted.items() if now[p] != old]
+    failed = [(held[p].name, now[p], o) for p, o in wanted.items() if not held[p].is_back(now[p])]
     if not failed:
         journal.clear()
     strangers = [(held[path].name, found[path], held[path].old) for path in sorted(foreign)]

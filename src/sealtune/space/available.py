@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.bounds import resolve_bound
 from sealtune.catalogue.forbidden import canonical
-from sealtune.catalogue.knob import Knob
+from sealtune.catalogue.knob import ABSENT, Knob, Under
 from sealtune.machine.facts import Facts
 from sealtune.machine.files import read_text, under
 from sealtune.machine.knob_value import Reading, read_knob
@@ -16,13 +17,17 @@ from sealtune.machine.knob_value import Reading, read_knob
 class AvailableKnob:
     """A parameter that can be tuned here. The present value always lies within what is offered.
 
+    One that exists only under a choice of another, and not under the present one, has its
+    catalogue default for a present value, and `exists` is false.
+
     Attributes:
         knob: The catalogue's entry, its device filled in.
-        present: Value as found, in the text that the kernel gives.
+        present: Value as found, in the text that the kernel gives; the default if it is not there.
         low: Smallest value, inclusive (kind ``int``, else 0).
         high: Largest value, inclusive (kind ``int``, else 0).
         choices: Values on offer (kind ``choice``, else empty).
         notices: What was changed of the catalogue's range and why, one sentence each.
+        exists: Whether its file is there now.
     """
 
     knob: Knob
@@ -31,6 +36,12 @@ class AvailableKnob:
     high: int = 0
     choices: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    exists: bool = True
+
+    @property
+    def found(self) -> str:
+        """What the machine has, for people and records: the present value, or ``absent``."""
+        return self.present if self.exists else ABSENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +85,31 @@ def _judge(knob: Knob, facts: Facts, root: Path) -> AvailableKnob | LeftOut:
     if knob.name.endswith("/nr_requests") and not (device_folder / "mq").is_dir():
         return LeftOut(knob.name, "This device passes requests on; it has no queue of its own.")
     reading = read_knob(knob, root)
+    if reading.state == "missing" and knob.under is not None:
+        return _elsewhere(knob, knob.under, facts, root)
     reason = _unusable(knob, reading) or _without_effect(knob, facts, root)
     if reason or reading.value is None:
         return LeftOut(knob.name, reason)
     if knob.kind == "choice":
         return _choice(knob, reading.value, reading.offered)
     return _integer(knob, reading.value, facts)
+
+
+def _elsewhere(knob: Knob, needed: Under, facts: Facts, root: Path) -> AvailableKnob | LeftOut:
+    """Offer a parameter that does not exist now if one of the choices that bring it is at hand."""
+    reading = read_knob(load_catalogue().resolve(needed.param), root)
+    if reading.value is None or reading.value in needed.values:
+        return LeftOut(knob.name, f"This kernel has no {knob.path}.")
+    if not set(needed.values) & set(reading.offered):
+        return LeftOut(knob.name, f"It exists only {needed}, which this kernel does not offer.")
+    notices = (f"It exists only {needed}, which is {reading.value} now.",)
+    if knob.kind == "choice":
+        return AvailableKnob(
+            knob, knob.default, choices=knob.choices, notices=notices, exists=False
+        )
+    low = resolve_bound(knob.low, None, facts.memory_bytes)
+    high = resolve_bound(knob.high, None, facts.memory_bytes)
+    return AvailableKnob(knob, knob.default, low, high, notices=notices, exists=False)
 
 
 def _unusable(knob: Knob, reading: Reading) -> str:

@@ -9,7 +9,7 @@ from sealtune.catalogue.knob import Knob
 from sealtune.errors import ConfigError, KnobError
 from sealtune.space.available import Availability, AvailableKnob, LeftOut
 from sealtune.space.config import ActionParam, TuningConfig
-from sealtune.space.knobs import ChoiceKnob, Dimension, IntKnob, Value
+from sealtune.space.knobs import ChoiceKnob, Dimension, IntKnob, Value, When
 from sealtune.space.space import Below, Space
 
 
@@ -26,6 +26,7 @@ class PlannedKnob:
         why: The reason, one sentence.
         scale: How the range is divided.
         notices: What was narrowed or widened, and why.
+        when: The choice under which it exists, if that is tuned too; see `IntKnob`.
     """
 
     available: AvailableKnob
@@ -36,6 +37,7 @@ class PlannedKnob:
     why: str
     scale: Literal["linear", "log"] = "linear"
     notices: tuple[str, ...] = ()
+    when: When | None = None
 
     @property
     def name(self) -> str:
@@ -44,7 +46,9 @@ class PlannedKnob:
 
     @property
     def present(self) -> Value:
-        """The value as found, a number for kind ``int``."""
+        """The value as found, a number for kind ``int``; its start where it does not exist now."""
+        if not self.available.exists:
+            return self.start
         text = self.available.present
         return int(text) if self.available.knob.kind == "int" else text
 
@@ -94,10 +98,12 @@ def build_space(
             plan.append(_plan(wanted, offered[name]))
         else:
             left_out.append(LeftOut(name, reasons.get(name, "This machine does not offer it.")))
+    plan, never = _possible(_once(plan))
+    left_out += never
     if not plan:
         told = "\n".join(f"{item.name}: {item.reason}" for item in left_out)
         raise ConfigError(f"action_space: nothing of it can be tuned on this machine\n{told}")
-    plan = [_beside_absent(_searchable(item), plan, offered) for item in _once(plan)]
+    plan = [_beside_absent(_searchable(item), plan, offered) for item in plan]
     space = Space([_dimension(item) for item in plan], _couplings(plan))
     notices = tuple(f"{item.name}: {text}" for item in plan for text in item.notices)
     return Built(space, tuple(plan), notices, tuple(left_out))
@@ -116,6 +122,27 @@ def _once(plan: list[PlannedKnob]) -> list[PlannedKnob]:
     return list({item.name: item for item in reversed(plan)}.values())[::-1]
 
 
+def _possible(plan: list[PlannedKnob]) -> tuple[list[PlannedKnob], list[LeftOut]]:
+    """Give each conditional parameter its condition; leave out what would never exist."""
+    tried = {item.name: item.choices for item in plan}
+    kept: list[PlannedKnob] = []
+    left_out: list[LeftOut] = []
+    for item in plan:
+        under = item.available.knob.under
+        if under is None or (item.available.exists and under.param not in tried):
+            kept.append(item)
+        elif under.param not in tried:
+            reason = f"It exists only {under}; that is another now and not tuned: add it as well."
+            left_out.append(LeftOut(item.name, reason))
+        elif values := tuple(value for value in under.values if value in tried[under.param]):
+            kept.append(replace(item, when=(under.param, values)))
+        else:
+            others = ", ".join(tried[under.param])
+            reason = f"It exists only {under}, which is not among those tried: {others}."
+            left_out.append(LeftOut(item.name, reason))
+    return kept, left_out
+
+
 def _plan(param: ActionParam, available: AvailableKnob) -> PlannedKnob:
     why = param.why or available.knob.why
     if available.knob.kind == "choice":
@@ -130,13 +157,14 @@ def _plan_choice(param: ActionParam, available: AvailableKnob, why: str) -> Plan
     missing = [choice for choice in wanted if choice not in available.choices]
     if missing:
         notices.append(f"{', '.join(missing)} left out: not offered here.")
-    if present not in choices:
+    if available.exists and present not in choices:
         choices.append(present)
         notices.append(f"The present value {present!r} was added to the choices.")
-    if len(choices) == 1:
+    if len(choices) < 2:
         choices = list(available.choices)
         notices.append(f"Nothing but {present!r} was left; all choices are tried.")
-    start = present if param.start is None or str(param.start) not in choices else str(param.start)
+    first = present if present in choices else choices[0]
+    start = first if param.start is None or str(param.start) not in choices else str(param.start)
     return PlannedKnob(
         available, 0, 0, tuple(choices), start, why, notices=tuple(dict.fromkeys(notices))
     )
@@ -156,10 +184,12 @@ def _plan_range(param: ActionParam, available: AvailableKnob, why: str) -> Plann
     # The catalogue counts its steps from the safe minimum; bounds between two steps move down.
     cut_low -= (cut_low - available.low) % knob.step
     cut_high -= (cut_high - available.low) % knob.step
-    low, high = min(cut_low, present), max(cut_high, present)
+    low, high = cut_low, cut_high
+    if available.exists:
+        low, high = min(cut_low, present), max(cut_high, present)
     if (low, high) != (cut_low, cut_high):
         notices.append(f"{cut_low}..{cut_high} widened to include the present value {present}.")
-    start = present
+    start = min(high, max(low, present))
     if isinstance(param.start, int):
         start = min(high, max(low, param.start))
         if start != param.start:
@@ -200,10 +230,10 @@ def _beside_absent(
 
 def _dimension(item: PlannedKnob) -> Dimension:
     if item.available.knob.kind == "choice":
-        return ChoiceKnob(item.name, item.choices, str(item.start))
+        return ChoiceKnob(item.name, item.choices, str(item.start), item.when)
     step = item.available.knob.step
     scale = item.scale if item.low >= 0 else "linear"
-    return IntKnob(item.name, item.low, item.high, int(item.start), scale, step)
+    return IntKnob(item.name, item.low, item.high, int(item.start), scale, step, item.when)
 
 
 def _couplings(plan: list[PlannedKnob]) -> list[Below]:

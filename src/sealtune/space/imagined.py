@@ -22,11 +22,12 @@ def imagined_knobs(knobs: Iterable[Knob], facts: Facts) -> Availability:
 
 
 def _imagine(knob: Knob, memory_bytes: int) -> AvailableKnob:
+    exists = knob.under is None  # its scheduler is the first of the list: none
     if knob.kind == "choice":
         present = knob.default if knob.default in knob.choices else knob.choices[0]
-        return AvailableKnob(knob, present, choices=knob.choices)
+        return AvailableKnob(knob, present, choices=knob.choices, exists=exists)
     default = int(knob.default) if knob.default.isdigit() else None
     usual = resolve_bound(knob.high, default or 1, memory_bytes) if default is None else default
     low = resolve_bound(knob.low, usual, memory_bytes)
     high = max(resolve_bound(knob.high, usual, memory_bytes), low + knob.step)
-    return AvailableKnob(knob, str(min(max(usual, low), high)), low, high)
+    return AvailableKnob(knob, str(min(max(usual, low), high)), low, high, exists=exists)

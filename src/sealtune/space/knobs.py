@@ -7,6 +7,8 @@ from typing import Literal
 Value = int | str
 Setting = dict[str, Value]
 """Knob name to the value to write. The empty setting means "as found": the originals."""
+When = tuple[str, tuple[str, ...]]
+"""Name of a choice, and those of its values under which a knob exists at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,11 @@ class IntKnob:
         scale: ``log`` makes equal ratios equally far apart; ``low`` 0 is then treated as 0 plus
             the positive range from `step` on.
         step: Granularity.
+        when: The choice under which it exists, see `When`; always, when ``None``.
 
     Raises:
-        ValueError: Empty range, step below 1, start outside, or a log scale below zero.
+        ValueError: Empty range, step below 1, start outside, a log scale below zero, or a `when`
+            without choices.
 
     >>> IntKnob("a", 0, 100).decode(0.25)
     25
@@ -37,6 +41,7 @@ class IntKnob:
     start: int | None = None
     scale: Literal["linear", "log"] = "linear"
     step: int = 1
+    when: When | None = None
 
     def __post_init__(self) -> None:
         if self.low > self.high:
@@ -47,6 +52,7 @@ class IntKnob:
             raise ValueError(f"{self.name}: a log scale needs min >= 0, got {self.low}")
         if self.start is not None and not self.low <= self.start <= self.high:
             raise ValueError(f"{self.name}: start {self.start} outside {self.low}..{self.high}")
+        object.__setattr__(self, "when", _condition(self.name, self.when))
 
     def _axis(self, value: float) -> float:
         # 0 has no logarithm: the axis is shifted by one step, which keeps 0 a reachable value.
@@ -79,6 +85,8 @@ class IntKnob:
 class ChoiceKnob:
     """One of a fixed, ordered set of texts; [0, 1] is split into equal bins.
 
+    `when` is the choice of another knob under which this one exists, see `When`.
+
     >>> knob = ChoiceKnob("c", ["x", "y"])
     >>> knob.decode(0.4), knob.decode(1.0), knob.encode("y")
     ('x', 'y', 0.75)
@@ -87,13 +95,19 @@ class ChoiceKnob:
     name: str
     choices: tuple[str, ...]
     start: str | None = None
+    when: When | None = None
 
     def __init__(
-        self, name: str, choices: "list[str] | tuple[str, ...]", start: str | None = None
+        self,
+        name: str,
+        choices: "list[str] | tuple[str, ...]",
+        start: str | None = None,
+        when: When | None = None,
     ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "choices", tuple(choices))
         object.__setattr__(self, "start", start)
+        object.__setattr__(self, "when", _condition(name, when))
         if not self.choices or len(set(self.choices)) != len(self.choices):
             raise ValueError(f"{name}: needs distinct choices, got {list(choices)}")
         if start is not None and start not in self.choices:
@@ -116,3 +130,13 @@ class ChoiceKnob:
 
 
 Dimension = IntKnob | ChoiceKnob
+
+
+def _condition(name: str, when: When | None) -> When | None:
+    """Return `when` with its choices as a tuple, however they were given."""
+    if when is None:
+        return None
+    choice, values = when
+    if not values:
+        raise ValueError(f"{name}: when {when!r}; need a knob's name and some of its choices")
+    return choice, tuple(values)

@@ -132,7 +132,8 @@ def _line(item: AvailableKnob) -> str:
     allowed = ", ".join(selectable(item)) if item.choices else f"{item.low}..{item.high}"
     unit = f" {knob.unit}" if knob.unit else ""
     cost = f" Costs: {knob.trade_off}" if knob.trade_off else ""
-    return f"- {knob.name}: {item.present}{unit}; {allowed}; {knob.why}{cost}"
+    only = f" Exists only {knob.under}." if knob.under else ""
+    return f"- {knob.name}: {item.found}{unit}; {allowed}; {knob.why}{cost}{only}"
 
 
 def selectable(item: AvailableKnob) -> tuple[str, ...]:

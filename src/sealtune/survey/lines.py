@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sealtune.space.knobs import ChoiceKnob, Dimension, IntKnob
+from sealtune.space.knobs import ChoiceKnob, Dimension, IntKnob, When
 from sealtune.space.space import Below, Space
 
 FORMAT: Final = "sealtune-surface"
@@ -25,11 +25,14 @@ class RecordedRange(BaseModel):
     start: int
     scale: Literal["linear", "log"] = "linear"
     step: int = 1
+    when: When | None = None
 
     @property
     def dimension(self) -> Dimension:
         """The knob itself."""
-        return IntKnob(self.name, self.low, self.high, self.start, self.scale, self.step)
+        return IntKnob(
+            self.name, self.low, self.high, self.start, self.scale, self.step, self.when
+        )
 
 
 class RecordedChoice(BaseModel):
@@ -41,11 +44,12 @@ class RecordedChoice(BaseModel):
     name: str
     choices: tuple[str, ...]
     start: str
+    when: When | None = None
 
     @property
     def dimension(self) -> Dimension:
         """The knob itself."""
-        return ChoiceKnob(self.name, self.choices, self.start)
+        return ChoiceKnob(self.name, self.choices, self.start, self.when)
 
 
 class RecordedDesign(BaseModel):
@@ -66,7 +70,8 @@ class Header(BaseModel):
         facts: The machine, as `Facts.as_dict` gives it, without what names one boot.
         knobs: The space; each start is the value the machine had, unless a config said another.
         couplings: Pairs of knobs of which the first must stay below the second.
-        originals: Every knob's value as found, as text: what a baseline run measures.
+        originals: Every knob's value as found, as text (``absent`` where it was not there): what a
+            baseline run measures.
         benchmark: The benchmark's command.
         metric: What a value is, in `unit`; `direction` says what is better.
         run_seconds: Length of one run without warm-up [s].

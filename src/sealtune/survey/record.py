@@ -134,7 +134,9 @@ def header_of(plan: Plan, design: Design, note: str = "") -> Header:
 
 def _recorded(knob: Dimension) -> RecordedRange | RecordedChoice:
     if isinstance(knob, ChoiceKnob):
-        return RecordedChoice(name=knob.name, choices=knob.choices, start=knob.first)
+        return RecordedChoice(
+            name=knob.name, choices=knob.choices, start=knob.first, when=knob.when
+        )
     return RecordedRange(
         name=knob.name,
         low=knob.low,
@@ -142,6 +144,7 @@ def _recorded(knob: Dimension) -> RecordedRange | RecordedChoice:
         start=knob.first,
         scale=knob.scale,
         step=knob.step,
+        when=knob.when,
     )
 
 

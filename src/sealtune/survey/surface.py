@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sealtune.benchmarks.measurement import Measurement
+from sealtune.catalogue.knob import ABSENT
 from sealtune.errors import ConfigError
 from sealtune.space.knobs import ChoiceKnob, Setting
 from sealtune.space.space import Space
@@ -59,13 +60,18 @@ class Surface:
 
     @property
     def originals(self) -> Setting:
-        """The values as found, numbers as numbers: what a baseline run measured."""
-        return {
-            knob.name: self.header.originals[knob.name]
-            if isinstance(knob, ChoiceKnob)
-            else int(self.header.originals[knob.name])
+        """The values as found, numbers as numbers: what a baseline run measured.
+
+        A knob that was not there stands at its start, as in every setting of the space.
+        """
+        found = self.header.originals
+        present: Setting = {
+            knob.name: found[knob.name] if isinstance(knob, ChoiceKnob) else int(found[knob.name])
             for knob in self.space.knobs
+            if found[knob.name] != ABSENT
         }
+        starts: Setting = {knob.name: knob.first for knob in self.space.knobs}
+        return self.space.settled({**starts, **present})
 
     @cached_property
     def residuals(self) -> tuple[float, ...]:
@@ -161,7 +167,7 @@ def _relatives(header: Header, runs: Sequence[Run]) -> tuple[float | None, ...]:
     measured = [_measurement(header, run) for run in runs]
     found: list[float | None] = []
     for run, measurement in zip(runs, measured, strict=True):
-        sentinels = Sentinels(header.direction)
+        sentinels = Sentinels(header.direction, robust=False)
         for other in runs:
             if not other.setting and other.stretch == run.stretch and other.n != run.n:
                 sentinels.add(measured[other.n], other.n)

@@ -28,7 +28,7 @@ def survey_text(plan: Plan, design: Design, path: Path) -> RenderableType:
     for item in plan.built.plan:
         tried = " | ".join(item.choices) if item.choices else f"{item.low}..{item.high}"
         unit = f" {item.available.knob.unit}" if item.available.knob.unit else ""
-        parts.append(Text(f"{item.name:<{width}}  {item.available.present} -> {tried}{unit}"))
+        parts.append(Text(f"{item.name:<{width}}  {item.available.found} -> {tried}{unit}"))
     if plan.built.left_out:
         names = "; ".join(f"{item.name}: {item.reason}" for item in plan.built.left_out)
         parts += [Text(""), Text(f"Left out  {names}", style="dim")]

@@ -35,6 +35,7 @@ def described(name: str, facts: Facts) -> dict[str, Any]:
         ],
         "topics": list(knob.topics),
         "must_stay_below": knob.below or "",
+        "exists_only": str(knob.under or ""),
         "for_workloads": _workloads(knob),
         "source": knob.source,
     }
@@ -55,7 +56,7 @@ def _short(item: AvailableKnob | LeftOut, knob: Knob) -> dict[str, Any]:
         here = {"now": None, "here": False, "reason": item.reason}
     else:
         tried = list(item.choices) if item.choices else f"{item.low}..{item.high}"
-        here = {"now": item.present, "here": True, "reason": ""}
+        here = {"now": item.found, "here": True, "reason": ""}
     return {
         "name": knob.name,
         **here,

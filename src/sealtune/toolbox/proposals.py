@@ -152,9 +152,9 @@ def drifted(plan: Plan) -> list[str]:
     tuned = {item.name: item for one in (plan, *plan.rivals) for item in one.built.plan}
     found = {name: read_knob(item.available.knob).value for name, item in tuned.items()}
     return [
-        f"{name} was {item.available.present}, is {found[name]}"
+        f"{name} was {item.available.found}, is {found[name]}"
         for name, item in tuned.items()
-        if found[name] not in (None, item.available.present)
+        if found[name] not in (None, item.available.found)
     ]
 
 
@@ -184,7 +184,7 @@ def proposal(kept: Kept) -> dict[str, Any]:
 def _planned(item: PlannedKnob) -> dict[str, Any]:
     return {
         "name": item.name,
-        "now": item.available.present,
+        "now": item.available.found,
         "tries": list(item.choices) if item.choices else f"{item.low}..{item.high}",
         "start": item.start,
         "unit": item.available.knob.unit,

@@ -38,6 +38,7 @@ class MachineTrial:
             bites only new sockets, listeners, mappings or opened files; without it trial N would
             measure what trial N-1 had set.
         device: Block device whose traffic is measured; all disks together when ``None``.
+        existing: Returns the part of a setting that exists under it; only that is written.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class MachineTrial:
         *,
         fresh: bool,
         device: str | None = None,
+        existing: Callable[[Setting], Setting] = dict,
     ) -> None:
         self._kernel, self._adapter, self._device = kernel, adapter, device
-        self._seconds, self._fresh = seconds, fresh
+        self._seconds, self._fresh, self._existing = seconds, fresh, existing
         self.read_back: Setting = {}
         """What the kernel made of the last setting."""
 
@@ -67,7 +69,7 @@ class MachineTrial:
         """
         began = time.monotonic()
         try:
-            self.read_back = dict(self._kernel.apply(setting))
+            self.read_back = dict(self._kernel.apply(self._existing(setting)))
         except (WriteRefusedError, KnobError) as error:
             return self._rails(failed(f"not accepted: {error}"))
         except GuardError:

@@ -157,7 +157,7 @@ def _context(task: Task, reading: Reading | None, config: TuningConfig | None) -
         task.facts.as_dict(),
         tool_of(asked["benchmark_command"]),
         metric_of(asked),
-        {item.knob.name: item.present for item in task.availability.offered},
+        {item.knob.name: item.found for item in task.availability.offered},
     )
 
 
