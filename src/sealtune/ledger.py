@@ -85,13 +85,7 @@ class Ledger:
         self.store.add_trial(self.session, row)
         self.benchmark_seconds += run.seconds
         self.settle_seconds += run.settle_seconds
-        self.cut_short += run.cut_short
-        self.failed += phase == "search" and run.value is None
-        if run.unsafe and run.failure:
-            self.guards.append(run.failure)
-        counts = phase == "search" and ratio is not None and not run.cut_short
-        if counts and (self.best is None or (ratio or 0.0) > self.best):
-            self.best, self.best_setting = ratio, setting
+        self._count(phase, setting, run, ratio)
         self._shown += phase != "sentinel"
         total = 0 if phase == "sentinel" else self._total
         index = number + 1 if phase in ("sentinel", "search") else self._shown
@@ -109,6 +103,21 @@ class Ledger:
                 self.remaining,
             )
         )
+
+    def recall(self, setting: Setting, run: Measurement, ratio: float | None) -> None:
+        """Count a search trial of an interrupted process; its time was that one's."""
+        self._count("search", setting, run, ratio)
+
+    def _count(
+        self, phase: Phase, setting: Setting, run: Measurement, ratio: float | None
+    ) -> None:
+        self.cut_short += run.cut_short
+        self.failed += phase == "search" and run.value is None
+        if run.unsafe and run.failure:
+            self.guards.append(run.failure)
+        counts = phase == "search" and ratio is not None and not run.cut_short
+        if counts and (self.best is None or (ratio or 0.0) > self.best):
+            self.best, self.best_setting = ratio, setting
 
     def pair(self, index: int, total: int, ratio: float) -> None:
         """Show one complete pair of the confirmation."""

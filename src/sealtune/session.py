@@ -35,6 +35,7 @@ from sealtune.verdict import (
     plan_clock,
     rank_suspects,
     screen,
+    weigh_knobs,
 )
 from sealtune.workbench import (
     Machine,
@@ -69,6 +70,8 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     try:
         with signals_interrupt():
             history = _history(store, session, plan) if resume else {}
+            for trial in (trial for trials in history.values() for trial in trials):
+                ledger.recall(trial.setting, trial.measurement, trial.relative)
             _all_stages(plan, ledger, found, history)
     except KeyboardInterrupt:
         found.interrupted = True
@@ -76,6 +79,7 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
         with contextlib.suppress(KeepingError):  # what went wrong first is what counts
             store.finish(session, "failed" if isinstance(error, SealtuneError) else "interrupted")
         raise
+    _explain(plan, ledger, found)
     result = conclude(plan, ledger, found)
     # A confirmed gain is a result, even if its minimising was interrupted: nothing to resume.
     unfinished = found.interrupted and result.verdict == "interrupted"
@@ -147,10 +151,11 @@ def _share_out(plan: Plan, ledger: Ledger, baselines: list[Measurement]) -> Cloc
 
 def _screen(found: Found, runs: Runs) -> bool:
     """Keep one candidate; return whether there is one."""
-    tried = found.search.candidates(CANDIDATES + 1) if found.search else ()
+    most = max(CANDIDATES, len(found.compared))
+    tried = [runs.plan.existing(one) for one in found.candidates(most + 1)]
     originals = runs.plan.originals
     # The present values may look best; there is nothing to confirm about them.
-    candidates = [one for one in tried if differing(one, originals)][:CANDIDATES]
+    candidates = [one for one in tried if differing(one, originals)][:most]
     if not candidates:
         return False
     phase = found.the_clock.phase("screening")
@@ -219,6 +224,26 @@ def _suspects(found: Found, runs: Runs) -> tuple[str, ...]:
     return tuple(name for name in ranked if name in differing(found.chosen, runs.plan.originals))
 
 
+def _explain(plan: Plan, ledger: Ledger, found: Found) -> None:
+    """Weigh the parameters by the search's trials; a second Ctrl-C skips this, nothing else."""
+    # A good run without a baseline of its time cannot be compared; a failed one says something.
+    trials = [
+        trial
+        for trial in (found.search.trials if found.search else ())
+        if trial.relative is not None or trial.score is None
+    ]
+    if not trials:
+        return
+    with contextlib.suppress(KeyboardInterrupt), signals_interrupt():
+        ledger.phase("explain", "which parameters mattered? no benchmark runs any more")
+        found.importance = weigh_knobs(
+            (found.plan or plan).built.space,
+            [trial.setting for trial in trials],
+            [trial.relative for trial in trials],
+            seed=plan.seed,
+        )
+
+
 def _new_session(plan: Plan) -> NewSession:
     request = plan.request
     rivals = [rival.config.model_dump(mode="json", exclude_none=True) for rival in plan.rivals]
@@ -240,10 +265,14 @@ def _history(store: Store, session: str, plan: Plan) -> dict[int, list[TrialReco
     for row in (*store.trials(session, "aa"), *store.trials(session, "sentinel")):
         sentinels.add(Measurement(**row.measurement_fields()), row.started)
     records: dict[int, list[TrialRecord]] = {}
+    plans = dict(enumerate((plan, *plan.rivals), start=1))
     for row in store.trials(session, "search"):
         run = Measurement(**row.measurement_fields())
         good = run.value is not None and run.value > 0 and len(sentinels) > 0
         relative = sentinels.relative(run, row.started) if good else None
-        record = TrialRecord(row.index, dict(row.setting), run, row.score, relative)
+        # What did not exist was not recorded; the tactician's settings name every parameter.
+        space = plans.get(row.strategy, plan).built.space
+        setting = space.repair({**space.start, **row.setting})
+        record = TrialRecord(row.index, setting, run, row.score, relative)
         records.setdefault(row.strategy, []).append(record)
     return records

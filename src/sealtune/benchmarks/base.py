@@ -169,7 +169,7 @@ class Adapter(Protocol):
 
         Args:
             seconds: Measured time [s].
-            should_stop: Asked at most once a second with the intervals so far; true ends the run
+            should_stop: Asked at most twice a second with the intervals so far; true ends the run
                 early, `Measurement.cut_short`.
 
         Returns:

@@ -22,13 +22,13 @@ from sealtune.errors import (
     MeasurementError,
 )
 
-ASK_SECONDS = 1.0
+ASK_SECONDS = 0.5
 LIMIT_FACTOR, LIMIT_SECONDS = 2.0, 15.0
 """A run may take this many times its length, plus this many seconds, before it counts as hung."""
 
 
 class Watch:
-    """Asks the racing rule at most once a second whether the run is hopeless.
+    """Asks the racing rule at most twice a second whether the run is hopeless.
 
     Args:
         should_stop: The rule; ``None`` never stops.

@@ -5,12 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sealtune.comparing import Compared, pooled
 from sealtune.plan import Plan
+from sealtune.report.comparison import comparison_of
 from sealtune.report.format import interval
+from sealtune.report.importance import importance_basis, importance_rows
 from sealtune.report.result import KnobResult, Result
 from sealtune.space.knobs import Setting
 from sealtune.tactician import SearchResult, TrialRecord
-from sealtune.verdict import Clock, Confirmation, KnobEffect, Minimal, Noise, Screening
+from sealtune.verdict import (
+    Clock,
+    Confirmation,
+    Importance,
+    KnobEffect,
+    Minimal,
+    Noise,
+    Screening,
+)
 
 
 class Accounts(Protocol):
@@ -63,17 +74,20 @@ class Searched:
 class Found:
     """What is known so far; each stage fills its field, an interruption leaves the rest empty.
 
-    `plan` is that of the strategy whose search counts, `searched` all of a contest, best first.
+    `plan` is that of the strategy whose search counts, `searched` all of a contest, best first,
+    `compared` the tacticians that took turns: `search` then holds the trials of all of them.
     """
 
     plan: Plan | None = None
     searched: tuple[Searched, ...] = ()
+    compared: tuple[Compared, ...] = ()
     clock: Clock | None = None
     noise: Noise | None = None
     search: SearchResult | None = None
     screening: Screening | None = None
     confirmation: Confirmation | None = None
     minimal: Minimal | None = None
+    importance: Importance | None = None
     baseline_reward: float = 100.0
     interrupted: bool = False
     restored: Restored | None = None
@@ -94,6 +108,15 @@ class Found:
         """Every trial of the search, those of all strategies of a contest."""
         searches = [one.search for one in self.searched] or [self.search]
         return tuple(trial for search in searches if search for trial in search.trials)
+
+    def candidates(self, count: int) -> tuple[Setting, ...]:
+        """Return up to `count` settings worth fresh runs, most promising first.
+
+        Of tacticians that were compared, the best one of each comes first, by its own trials.
+        """
+        if self.compared:
+            return pooled(self.compared, count)
+        return self.search.candidates(count) if self.search else ()
 
     @property
     def chosen(self) -> Setting:
@@ -118,7 +141,7 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
     """
     plan = found.plan or plan
     verdict = _verdict(found)
-    full = differing(found.chosen or _best_of(found), plan.originals)
+    full = differing(plan.existing(found.chosen or _best_of(found)), plan.originals)
     best = differing(found.minimal.setting, plan.originals) if found.minimal else full
     trials = found.trials
     gain = _gain(found)
@@ -162,6 +185,11 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
         restored=plan.simulated or (restored is not None and not restored.failed),
         foreign=tuple(name for name, _, _ in restored.foreign) if restored else (),
         notes=tuple(accounts.notes),
+        importance=importance_rows(found.importance),
+        importance_basis=importance_basis(found.importance),
+        comparison=comparison_of(
+            found.compared, found.chosen, plan.originals, confirmed=verdict == "improved"
+        ),
         strategist=plan.config.strategist,
         strategies=tuple(
             {
@@ -276,7 +304,7 @@ def _knobs(
         rows.append(
             KnobResult(
                 name=knob.name,
-                original=planned.available.present,
+                original=planned.available.found,
                 best=str(full[knob.name]),
                 kept=improved and knob.name in best,
                 effect=_effect(effect),

@@ -54,6 +54,12 @@ class Result:
         strategies: Of a contest, best first: ``number, strategist, trials, promise`` (lower bound
             of its best setting as a ratio; not confirmed).
         seconds: ``benchmark``, ``settling``, ``sealtune``, ``start_up`` and ``total`` [s].
+        importance: How much each parameter mattered in the search, most important first: ``param,
+            share, low, high, most_important_probability, told, best``; empty where nothing can be
+            said. A guess from single runs over the whole range; `knobs` has the confirmed effects.
+        importance_basis: ``method, confidence, trials`` and ``reason``: why there are no rows.
+        comparison: Who found what when tacticians were compared, see
+            `sealtune.report.comparison`; ``None`` otherwise.
     """
 
     session: str
@@ -91,6 +97,9 @@ class Result:
     notes: tuple[str, ...] = field(default=())
     strategist: str = ""
     strategies: tuple[Mapping[str, Any], ...] = ()
+    importance: tuple[Mapping[str, Any], ...] = ()
+    importance_basis: Mapping[str, Any] = field(default_factory=dict)
+    comparison: Mapping[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:

@@ -8,7 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sealtune.report.comparison import comparison_lines, sharing
 from sealtune.report.format import clock, interval, memory, percent, setting_text
+from sealtune.report.importance import importance_parts
 
 if TYPE_CHECKING:
     from sealtune.planning import Plan
@@ -75,6 +77,8 @@ def _facts(plan: "Plan") -> Table:
     how = f"{plan.request.tactician}, seed {plan.seed}"
     prior = "expert start" if plan.request.use_prior else "no prior: present values, safe ranges"
     table.add_row("Search", Text(f"{how}, {prior}"))
+    if plan.request.compare:
+        table.add_row("Compared", Text(sharing(plan)))
     return table
 
 
@@ -102,7 +106,8 @@ def _parameters(plan: "Plan") -> RenderableType:
         unit = f" {item.available.knob.unit}" if item.available.knob.unit else ""
         first = focus.get(item.name)
         begin = f"{item.start}" if first is None else f"{item.start}, first {first[0]}..{first[1]}"
-        values = f"{item.available.present} -> {tried}{unit} ({begin})"
+        only = f", only {item.available.knob.under}" if item.when is not None else ""
+        values = f"{item.available.found} -> {tried}{unit} ({begin}){only}"
         lines.append(Text(f"{item.name:<{width}}  {values}"))
         lines.append(Padding(Text(item.why, style="dim"), (0, 0, 0, 4)))
     return Group(*lines)
@@ -133,6 +138,7 @@ def result_text(result: Mapping[str, Any]) -> RenderableType:
     parts += [Text(result["sentence"], style=_COLOURS.get(result["verdict"], "bold")), Text("")]
     if result["knobs"]:
         parts += [_knobs(result["knobs"], improved=result["verdict"] == "improved"), Text("")]
+    parts += importance_parts(result)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -204,6 +210,7 @@ def _evidence(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         if one["promise"] > 0:
             text += f", promised {percent(one['promise'])} (not confirmed)"
         lines.append(("Strategy", text))
+    lines += comparison_lines(result.get("comparison"))
     trials = (
         f"{result['trials_run']} run, {result['trials_cut_short']} cut short, "
         f"{result['trials_failed']} failed ({result['tactician']}, seed {result['seed']})"

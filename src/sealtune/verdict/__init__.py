@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from sealtune.verdict.confirmation import Checks, Confirmation, Outcome, confirm
     from sealtune.verdict.guards import DEFAULT_MARGINS, GuardFinding
     from sealtune.verdict.halving import Step
+    from sealtune.verdict.importance import Importance, KnobImportance, rank_suspects, weigh_knobs
     from sealtune.verdict.minimal import KnobEffect, Minimal, minimise
     from sealtune.verdict.noise import Noise, assess_noise
     from sealtune.verdict.pairs import Gain, Pair
     from sealtune.verdict.screening import Screened, Screening, screen
     from sealtune.verdict.sentinels import Sentinels
-    from sealtune.verdict.suspects import rank_suspects
 
 _HOMES = {
     "CONFIDENCE": "bounds",
@@ -37,6 +37,10 @@ _HOMES = {
     "DEFAULT_MARGINS": "guards",
     "GuardFinding": "guards",
     "Step": "halving",
+    "Importance": "importance",
+    "KnobImportance": "importance",
+    "rank_suspects": "importance",
+    "weigh_knobs": "importance",
     "KnobEffect": "minimal",
     "Minimal": "minimal",
     "minimise": "minimal",
@@ -48,7 +52,6 @@ _HOMES = {
     "Screening": "screening",
     "screen": "screening",
     "Sentinels": "sentinels",
-    "rank_suspects": "suspects",
 }
 
 __all__ = [
@@ -61,7 +64,9 @@ __all__ = [
     "Confirmation",
     "Gain",
     "GuardFinding",
+    "Importance",
     "KnobEffect",
+    "KnobImportance",
     "Minimal",
     "Noise",
     "Outcome",
@@ -78,6 +83,7 @@ __all__ = [
     "plan_clock",
     "rank_suspects",
     "screen",
+    "weigh_knobs",
 ]
 
 

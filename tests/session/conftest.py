@@ -1,0 +1,15 @@
+"""Sessions here are about the loop; the explanation at their end has tests of its own."""
+
+import functools
+
+import pytest
+
+from sealtune import session
+from sealtune.verdict import weigh_knobs
+
+
+@pytest.fixture(autouse=True)
+def _short_explanation(monkeypatch):
+    """Explain each session by a tenth of the refits, which are most of its CPU."""
+    quick = functools.partial(weigh_knobs, resamples=4, shadow_fits=2)
+    monkeypatch.setattr(session, "weigh_knobs", quick)
