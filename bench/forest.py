@@ -17,6 +17,10 @@ from sealtune.space.space import Space
 
 Array = NDArray[np.float64]
 
+LEAVES = (2, 4, 8, 16)
+"""Sizes of a leaf to choose from: the noisier the measurements, the larger."""
+_FOLDS = 5
+
 
 class Forest:
     """Extremely randomised trees over a space; a choice is a feature for each of its values.
@@ -112,3 +116,36 @@ class Forest:
             fall = part**2 / count + (total - part) ** 2 / (len(rows) - count)
         feature = int(np.argmax(np.where(allowed, fall, -np.inf)))
         return feature, float(cuts[feature]), below[:, feature]
+
+
+def chosen_leaf(space: Space, measured: Sequence[tuple[Setting, Sequence[float]]]) -> int:
+    """Return which of `LEAVES` predicts left-out settings best, by squared error over five folds.
+
+    Leaves that are too small learn the noise, and a search would be sent after it.
+
+    Args:
+        space: Of the settings.
+        measured: Distinct settings, each with the values of its runs.
+    """
+    if len(measured) < 2 * _FOLDS:
+        return LEAVES[0]
+    order = np.random.default_rng(0).permutation(len(measured))
+    folds = [set(order[fold::_FOLDS].tolist()) for fold in range(_FOLDS)]
+    errors = [sum(_left_out(space, measured, fold, leaf) for fold in folds) for leaf in LEAVES]
+    return LEAVES[int(np.argmin(errors))]
+
+
+def _left_out(
+    space: Space,
+    measured: Sequence[tuple[Setting, Sequence[float]]],
+    fold: set[int],
+    leaf: int,
+) -> float:
+    """Return the squared error on the settings of `fold` of a forest that has not seen them."""
+    seen = [one for at, one in enumerate(measured) if at not in fold]
+    rows = [setting for setting, values in seen for _ in values]
+    learnt = np.array([value for _, values in seen for value in values])
+    forest = Forest(space, rows, learnt, trees=12, leaf=leaf)
+    wanted = np.array([np.mean(measured[at][1]) for at in sorted(fold)])
+    predicted = forest.predict([measured[at][0] for at in sorted(fold)])
+    return float(((wanted - predicted) ** 2).sum())

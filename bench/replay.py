@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.forest import Forest
+from bench.forest import LEAVES, Forest, chosen_leaf
 from sealtune.benchmarks.measurement import Measurement, failed
 from sealtune.space.knobs import ChoiceKnob, Setting
 from sealtune.survey.surface import Point, Surface, load_surface
@@ -36,6 +36,9 @@ DEVELOPMENT = 1000
 """First seed of development; those below are for tests."""
 
 _SAMPLES = 4096
+_TOPS = 4
+"""How many of the best samples the search for the optimum climbs from."""
+_LINE = tuple(at / 40 for at in range(41))
 
 
 class Replay:
@@ -124,11 +127,46 @@ class Replay:
         """
         if not self._held_out:
             return max(0.0, math.log(self.surface.best.ratio or 1.0))
+        return self.log_ratio(self.optimum)
+
+    @cached_property
+    def optimum(self) -> Setting:
+        """The setting with the largest noise-free ratio; of recorded points the best repeated one.
+
+        Of the model the highest place reached from the best of many samples, axis by axis.
+        """
+        if not self._held_out:
+            return self.surface.best.setting
         rows = np.random.default_rng(0).random((_SAMPLES, len(self.space)))
         drawn = [self.space.decode(row) for row in rows]
         known = [point.setting for point in self._points]
         tried = [s for s in (*known, *drawn) if self._nearest(s).ratio is not None]
-        return float(self._model.predict(tried).max())
+        order = self._model.predict(tried).argsort()[::-1]
+        return max((self._climbed(tried[i]) for i in order[:_TOPS]), key=self.log_ratio)
+
+    def _climbed(self, setting: Setting) -> Setting:
+        """Return the top of the model above `setting`, going along one axis after the other."""
+        for _ in range(3):
+            for knob in self.space.knobs:
+                values = [knob.decode(place) for place in _LINE]
+                line = [self.space.repair({**setting, knob.name: value}) for value in values]
+                reached = [s for s in line if self._nearest(s).ratio is not None]
+                line = [setting, *reached]  # first: it stays where nothing is better
+                setting = line[int(self._model.predict(line).argmax())]
+        return setting
+
+    def afresh(self) -> "Replay":
+        """Return the same replay with its noise from the beginning.
+
+        It shares the model, which costs a second to fit.
+        """
+        fresh = Replay(
+            self.surface, self._seed, held_out=self._held_out, drift=len(self._course) > 1
+        )
+        for name in ("_model", "optimum", "best", "halves"):
+            if name in self.__dict__:
+                fresh.__dict__[name] = self.__dict__[name]
+        return fresh
 
     @cached_property
     def halves(self) -> tuple[list[Point], list[Point]]:
@@ -141,9 +179,13 @@ class Replay:
 
     @cached_property
     def _model(self) -> Forest:
-        seen = [*self.halves[0], self._points[-1]]
-        values = np.array([math.log(point.ratio or 1.0) for point in seen])
-        return Forest(self.space, [p.setting for p in seen], values, seed=self._seed)
+        measured = [(p.setting, [math.log(r) for r in p.ratios]) for p in self.halves[0]]
+        leaf = chosen_leaf(self.space, measured)
+        # The values as found were measured more often than anything: they are a leaf themselves.
+        measured.append((self._points[-1].setting, [0.0] * max(LEAVES)))
+        rows = [setting for setting, logs in measured for _ in logs]
+        values = np.array([value for _, logs in measured for value in logs])
+        return Forest(self.space, rows, values, seed=self._seed, leaf=leaf)
 
     @cached_property
     def rank_correlation(self) -> float:

@@ -52,12 +52,17 @@ class Surface:
         generator = np.random.default_rng([seed, 77])
 
         def run(setting: Setting) -> float:
-            logarithm = generator.normal(0.0, self.noise)
-            if generator.random() < OUTLIERS:
-                logarithm += generator.choice([-1.0, -1.0, 1.0]) * generator.uniform(0.1, 0.4)
-            return self.speed(setting) * math.exp(logarithm)
+            return self.speed(setting) * math.exp(one_noise(generator, self.noise))
 
         return run
+
+
+def one_noise(generator: np.random.Generator, deviation: float) -> float:
+    """Return the noise of one run as a logarithm; 3 % of the runs are outliers, most too low."""
+    logarithm = generator.normal(0.0, deviation)
+    if generator.random() < OUTLIERS:
+        logarithm += generator.choice([-1.0, -1.0, 1.0]) * generator.uniform(0.1, 0.4)
+    return float(logarithm)
 
 
 def surface(family: str, seed: int) -> Surface:

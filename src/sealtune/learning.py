@@ -58,6 +58,6 @@ def _lost(winner: Experience, rival: Searched, plan: Plan) -> Experience:
         config=rival.plan.config.model_dump(mode="json", exclude_none=True),
         strategist=rival.plan.config.strategist,
         promise=rival.promise,
-        setting=differing(best, plan.originals),
-        failed=[differing(setting, plan.originals) for setting in broken],
+        setting=differing(plan.existing(best), plan.originals),
+        failed=[differing(plan.existing(setting), plan.originals) for setting in broken],
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from sealtune.benchmarks import create_adapter, detect_all, parse_command
 from sealtune.benchmarks.base import Adapter, BenchmarkSpec
 from sealtune.catalogue import load_catalogue
+from sealtune.comparing import ENOUGH_TO_LEARN, FEWEST_TRIALS
 from sealtune.contest import most_entrants
 from sealtune.errors import BenchmarkMissingError, ConfigError, TooLittleTimeError
 from sealtune.machine import Facts, find_services, gather_facts
@@ -26,7 +27,7 @@ from sealtune.store.experience import Experience
 from sealtune.strategist.embedded import devise
 from sealtune.strategist.memory import recall, remembered
 from sealtune.strategist.task import Strategy, Task
-from sealtune.tactician import TACTICIANS
+from sealtune.tactician.names import check_tactician
 from sealtune.verdict import Clock, plan_clock
 
 __all__ = ["Approve", "Plan", "Strategist", "default_workdir", "make_plan"]
@@ -84,14 +85,15 @@ def make_plan(
         TooLittleTimeError: The time has no room for an honest verdict.
     """
     request.check()
-    if request.tactician not in TACTICIANS:
-        raise ConfigError(f"--tactician {request.tactician}: allowed: {', '.join(TACTICIANS)}")
+    check_tactician(request.tactician, "--tactician")
+    for name in request.compare:
+        check_tactician(name, "--compare")
     task = task_of(request, experiences)
     first, *others = _strategies(request, task, strategist)
     plan = _plan(request, first, task, approve)
     rivals = tuple(_rival(plan, strategy, task.availability) for strategy in others)
     if not rivals:
-        return plan
+        return _shared(plan) if request.compare else plan
     possible = most_entrants(plan.clock.search_trials)
     if len(rivals) + 1 > possible:
         raise TooLittleTimeError(
@@ -100,6 +102,27 @@ def make_plan(
             fix="Give it more --minutes, or compare fewer.",
         )
     return replace(plan, rivals=rivals)
+
+
+def _shared(plan: Plan) -> Plan:
+    """Return `plan` with what the person should know of comparing tacticians by its trials.
+
+    Raises:
+        TooLittleTimeError: They would have too few trials each.
+    """
+    count = len(plan.tacticians)
+    each = plan.clock.search_trials // count
+    if each < FEWEST_TRIALS:
+        raise TooLittleTimeError(
+            f"--compare {','.join(plan.request.compare)}: {plan.clock.search_trials} trials are "
+            f"{each} for each of {count} tacticians; {FEWEST_TRIALS} each are the least",
+            fix=f"Give it more --minutes or --trials ({count * FEWEST_TRIALS} do), or compare "
+            "fewer.",
+        )
+    if each >= ENOUGH_TO_LEARN:
+        return plan
+    told = f"{each} trials for each of {count} tacticians: most have hardly begun to learn then."
+    return replace(plan, notices=(*plan.notices, told))
 
 
 def task_of(request: Request, experiences: Sequence[Experience] = ()) -> Task:

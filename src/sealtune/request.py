@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sealtune.errors import InputError
+from sealtune.errors import ConfigError, InputError
 from sealtune.space.config import TuningConfig, load_config
 
 MOST_MINUTES = 10_080
@@ -27,6 +27,7 @@ class Request:
         trials: Search trials; beside `minutes` the smaller one wins.
         benchmark: Adapter name, such as ``redis``, in place of the strategist's choice.
         tactician: One of `sealtune.tactician.TACTICIANS`.
+        compare: Further ones that share the trials with it, in turn.
         only: Tune these parameters and no others.
         exclude: Leave these parameters alone.
         models: Strategists to ask, ``provider:model`` or ``embedded``, as the person named them.
@@ -48,6 +49,7 @@ class Request:
     trials: int | None = None
     benchmark: str | None = None
     tactician: str = "ppo"
+    compare: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
@@ -71,7 +73,7 @@ class Request:
         """Return the request that `as_dict` gave."""
         known = {name: fields[name] for name in cls.__slots__ if name in fields}
         known["rivals"] = tuple(load_config(dict(rival)) for rival in known.get("rivals") or ())
-        for name in ("only", "exclude", "models"):
+        for name in ("compare", "only", "exclude", "models"):
             known[name] = tuple(known.get(name) or ())
         known["workdir"] = Path(known["workdir"]) if known.get("workdir") else None
         return cls(**known)
@@ -88,9 +90,29 @@ class Request:
             raise InputError(f"--trials {self.trials}: allowed: 1 to {MOST_TRIALS}")
         if not 1 <= self.strategies <= MOST_STRATEGIES:
             raise InputError(f"--strategies {self.strategies}: allowed: 1 to {MOST_STRATEGIES}")
+        self._check_compare()
         seconds = self.run_seconds
         if seconds is not None and not SHORTEST_RUN <= seconds <= LONGEST_RUN:
             allowed = f"{SHORTEST_RUN} to {LONGEST_RUN}"
             raise InputError(f"--run-seconds {seconds:g}: allowed: {allowed}")
         if self.seed is not None and not 0 <= self.seed < MOST_SEED:
             raise InputError(f"--seed {self.seed}: allowed: 0 to {MOST_SEED - 1}")
+
+    def _check_compare(self) -> None:
+        """Refuse to compare tacticians and strategies at once, or a tactician with itself."""
+        if not self.compare:
+            return
+        named = f"--compare {','.join(self.compare)}"
+        if self.strategies > 1 or self.rivals:
+            raise ConfigError(
+                f"{named} compares tacticians on one strategy, not beside --strategies or several "
+                "models",
+                fix="Compare one or the other: leave --compare or --strategies away.",
+            )
+        everyone = (self.tactician, *self.compare)
+        twice = sorted({name for name in everyone if everyone.count(name) > 1})
+        if twice:
+            raise ConfigError(
+                f"{named}: {', '.join(twice)} would search twice (--tactician {self.tactician})",
+                fix="Name each tactician once; that of --tactician takes part by itself.",
+            )

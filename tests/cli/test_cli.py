@@ -303,3 +303,24 @@ def test_the_errors_page_lists_every_exit_code():
     classes.pop("KeepingError"), listed.pop("KeepingError")
     assert listed == classes
     assert len(set(classes.values())) == len(classes)
+
+
+def test_tacticians_are_compared_from_the_command_line(sealtune):
+    """
+    ``--compare`` shares the trials, and the result says that so few rank nobody.
+    """
+    wanted = ("--dry-run", "--yes", "--tactician", "random", "--trials", "16", "--seed", "1003")
+    done = sealtune("optimize", CACHE, *wanted, "--compare", "grid")
+    assert done.returncode in (0, 3, 4), done.stderr
+    assert "random and grid take turns" in " ".join(done.stdout.split())
+    assert "do not rank tacticians" in " ".join(done.stdout.split())
+
+
+def test_an_unknown_tactician_to_compare_with_is_refused_by_name(sealtune):
+    """
+    The message lists the names that are allowed, with the exit code of a bad config.
+    """
+    done = sealtune("optimize", CACHE, "--dry-run", "--yes", "--compare", "genius")
+    assert done.returncode == 12
+    assert "--compare genius" in done.stderr
+    assert "sobol" in done.stderr
