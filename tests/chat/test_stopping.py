@@ -13,6 +13,14 @@ from tests.chat.scene import CACHE, QUICK, Says, Scene, call, returned, scripted
 from sealtune.chat.session import Options, hold
 
 
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """Hear Ctrl-C: what a shell starts in the background is deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def press_ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -123,12 +123,21 @@ def test_disagreement_of_the_models_is_uncertainty():
     assert (together >= alone - 1e-12).all()
 
 
-def test_choices_and_failures_are_learnt_together():
-    """A choice under which every trial failed is thought worse than the one that works."""
+def test_failures_are_a_risk_and_no_value():
+    """A choice under which every trial failed is risky; what is expected there is not lowered."""
     space = Space([ChoiceKnob("c", ["good", "bad"]), IntKnob("a", 0, 100)])
-    rows = places(30)
+    rows = places(40)
     merits = [None if row[0] > 0.5 else 1.0 + row[1] for row in rows]
     pool = Surrogates(space).fit(rows, merits)
 
-    mean, _ = pool.predict_at(np.array([[0.25, 0.5], [0.75, 0.5]]))
-    assert mean[0] > mean[1]
+    good, bad = pool.risk_at(np.array([[0.25, 0.5], [0.75, 0.5]]))
+    mean, _ = pool.predict_at(np.array([[0.25, 0.1], [0.25, 0.9]]))
+    assert good < 0.1 < 0.8 < bad
+    assert mean[0] < mean[1]
+
+
+def test_without_a_failure_there_is_no_risk():
+    """Nothing failed: the risk is 0 everywhere."""
+    pool = Surrogates(PLANE).fit(places(12), list(bowl(places(12))))
+
+    assert not pool.risk_at(places(9, seed=3)).any()

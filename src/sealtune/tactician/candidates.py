@@ -22,9 +22,6 @@ _CLIMBERS = 5
 _STEPS = (0.12, 0.04, 0.015)
 """Step lengths of the climb from the best candidates, on [0, 1]."""
 _TRIES = 20
-_BOLD = 0.0
-"""How often the upper confidence bound decides in place of the knowledge gradient."""
-_BOLDNESS = (0.5, 2.5)
 
 
 class Candidates:
@@ -52,16 +49,16 @@ class Candidates:
 
         Args:
             models: Fitted to the trials.
-            tried: Positions of the trials, ``(k, n)``.
+            tried: Positions of the trials that worked, ``(k, n)``.
             proposals: The policy's, ``(m, n)``.
             generator: All randomness comes from here.
         """
         known = np.unique(tried, axis=0)
         mean, deviation = models.predict_at(known)
+        elite = known[np.argsort(-mean, kind="stable")[:_ELITE]]
         known = known[np.argsort(-(mean + deviation), kind="stable")]
-        elite = tried_best(known, models)
         low, high = self._bounds(elite[0], models, generator)
-        worth = self._worth(models, known[:_RIVALS], generator)
+        worth = self._worth(models, known[:_RIVALS])
         pool = self._pool(elite, proposals, low, high, generator)
         again = elite if self._options.repeats else elite[:0]
         places = np.concatenate([np.clip(self._lattice.snap(pool), 0.0, 1.0), again])
@@ -84,24 +81,19 @@ class Candidates:
         # A choice is not near or far.
         return np.where(self._choices, 0.0, low), np.where(self._choices, 1.0, high)
 
-    def _worth(
-        self, models: Surrogates, rivals: Matrix, generator: np.random.Generator
-    ) -> Callable[[Matrix], Matrix]:
+    def _worth(self, models: Surrogates, rivals: Matrix) -> Callable[[Matrix], Matrix]:
         """Return the function that values places, ``(m, n)`` to ``(m,)``."""
         features = models.model.features(rivals)
         rival_means = models.predict_at(rivals)[0]
-        boldness = generator.uniform(*_BOLDNESS) if generator.random() < _BOLD else None
 
         def worth(places: Matrix) -> Matrix:
             means, deviation = models.predict_at(places)
-            hope = means + (boldness or 1.0) * deviation
-            if boldness is not None:
-                return hope
             gain = knowledge_gradient(
                 models.model.process, models.model.features(places), means, features, rival_means
             )
             # Where no gain is in sight at all, hope decides.
-            return np.asarray(gain + 1e-6 * hope)
+            hope = 1e-6 * (means + deviation)
+            return np.asarray((1.0 - models.risk_at(places)) * gain + hope)
 
         return worth
 
@@ -135,9 +127,3 @@ class Candidates:
         near = base + generator.normal(0.0, step, base.shape)
         jump = generator.random(base.shape)
         return np.asarray(np.where(moved, np.where(self._choices, jump, near), base))
-
-
-def tried_best(known: Matrix, models: Surrogates) -> Matrix:
-    """Return the tried positions of the highest means, best first, `_ELITE` at most."""
-    mean, _ = models.predict_at(known)
-    return np.asarray(known[np.argsort(-mean, kind="stable")[:_ELITE]])

@@ -32,6 +32,7 @@ from sealtune.tactician.surrogates import Surrogates
 
 _PRACTICE = 64
 _PER_KNOB = 0.5
+"""Size of the first batch without a focus: four, and so many for each knob."""
 _FEWEST = 6
 """Size of the first batch around a focus, with fewer knobs than this."""
 _OUTSIDE = 0.34
@@ -160,9 +161,11 @@ class PolicySampler:
         """Teach the models all trials, and see which one is the best now."""
         if self._models is None:
             return
-        positions = self._positions_tried()
-        self._models.fit(positions, _merits(self._scores))
-        self._best = self._tried[int(self._models.predict_at(positions)[0].argmax())]
+        self._models.fit(self._positions_tried(), _merits(self._scores))
+        worked = [
+            one for one, score in zip(self._tried, self._scores, strict=True) if score is not None
+        ]
+        self._best = worked[int(self._models.predict_at(self._worked())[0].argmax())]
 
     def _doubt_focus(self) -> None:
         """Judge the focus once, when the first batch is in: start afresh if the best is outside.
@@ -191,8 +194,11 @@ class PolicySampler:
             return
         for _ in range(self.options.imagined):
             actions = self._policy.propose(_PRACTICE)
-            mean, deviation = self._models.predict_at(self._positions(actions))
-            self._policy.learn(actions, mean + 0.5 * deviation)
+            places = self._positions(actions)
+            mean, deviation = self._models.predict_at(places)
+            hope = mean + 0.5 * deviation
+            # A failure earns as little as the worst that is imagined.
+            self._policy.learn(actions, hope - self._models.risk_at(places) * np.ptp(hope))
 
     def _rewards(self) -> Vector:
         """Return all scores on one scale; a failure is as bad as the worst there was."""
@@ -210,6 +216,10 @@ class PolicySampler:
 
     def _positions_tried(self) -> Vector:
         return np.array([self._space.encode(setting) for setting in self._tried])
+
+    def _worked(self) -> Vector:
+        """Return the positions of the trials that gave a score, ``(k, n)``."""
+        return self._positions_tried()[[score is not None for score in self._scores]]
 
     def _positions(self, actions: Vector) -> Vector:
         """Return the positions of `actions`: 0 is the start, -1 and 1 the ends of the range."""

@@ -142,8 +142,10 @@ def _ranked(
     """Return the distinct settings that gave a number at least once, best bound first."""
     if not any(trial.score is not None for trial in trials):
         return []
-    found = merits(trials)
-    model = SettingModel(space).fit([trial.setting for trial in trials], found)
+    # A failure says nothing about the speed of what lies beside it.
+    found = [(trial.setting, merit) for trial, merit in zip(trials, merits(trials), strict=True)]
+    worked = [(setting, merit) for setting, merit in found if merit is not None]
+    model = SettingModel(space).fit([one for one, _ in worked], [merit for _, merit in worked])
     distinct: list[Setting] = []
     for trial in trials:
         if trial.score is not None and trial.setting not in distinct:

@@ -39,6 +39,8 @@ class Surrogates:
         self.model = SettingModel(space)
         self._forest = Forest(seed) if "forest" in names else None
         self._ridge = QuadraticRidge() if "ridge" in names else None
+        self._risk = Forest(seed)
+        self._has_failed = False
         self.weights: dict[str, float] = {}
         """Share of each trusted model's say; empty when none passes the gate."""
 
@@ -48,8 +50,17 @@ class Surrogates:
         return bool(self.weights)
 
     def fit(self, positions: Matrix, merits: Sequence[float | None]) -> "Surrogates":
-        """Learn from trials at `positions` ``(n, knobs)``; a failed one is ``None``."""
-        features, outcome = self.model.features(positions), targets(merits)
+        """Learn from trials at `positions` ``(n, knobs)``; a failed one is ``None``.
+
+        Failures are learnt by themselves: as a bad value they would drag down what lies beside the
+        cliff, which is where the best often is.
+        """
+        everything = self.model.features(positions)
+        failed = np.array([merit is None for merit in merits])
+        features, outcome = everything[~failed], targets([m for m in merits if m is not None])
+        self._has_failed = bool(failed.any())
+        if self._has_failed:
+            self._risk.fit(everything, failed.astype(float))
         process = self.model.process
         every = sum(len(outcome) >= limit for limit in _EVERY)
         process.fit(features, outcome, 0 if len(outcome) % every else _ITERATIONS)
@@ -77,6 +88,12 @@ class Surrogates:
         middle = say @ each
         apart = say @ (each - middle) ** 2
         return middle, np.sqrt(deviation**2 + apart)
+
+    def risk_at(self, positions: Matrix) -> Matrix:
+        """Return the chance that a trial fails at `positions` ``(m, knobs)``, ``(m,)``."""
+        if not self._has_failed:
+            return np.zeros(len(positions))
+        return self._risk.predict(self.model.features(positions))
 
 
 def _earned(foretold: dict[str, Matrix], outcome: Matrix) -> dict[str, float]:
