@@ -57,6 +57,7 @@ class Guard:
         self._number, self._unread = 0, b""
         self._death: GuardError | None = None
         self._outcome: RestoreReport | SealtuneError | None = None
+        self._ending = False
         self._closed = threading.Event()
         self._turn, self._sending, self._dying = (threading.RLock() for _ in range(3))
         self._process = subprocess.Popen(
@@ -157,6 +158,8 @@ class Guard:
         """
         if self._closed.is_set():
             return RestoreReport([], [], [])
+        # From here on its end is what was asked for; one that dies of it is seen by the asking.
+        self._ending = True
         try:
             report = _report(self._ask("close"))
         except GuardError:
@@ -245,7 +248,7 @@ class Guard:
                 self._send(b"\n")
             except (OSError, EOFError, ValueError):
                 break
-        if not self._closed.is_set():
+        if not (self._closed.is_set() or self._ending):
             self._died("")
 
     def _died(self, doing: str) -> GuardError:
