@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from sealtune.benchmarks.measurement import Measurement
-from sealtune.comparing import Compared, together, turns
+from sealtune.comparing import FEWEST_TRIALS, Compared, together, turns
 from sealtune.contest import Entrant, contest, most_entrants, rounds
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
@@ -211,6 +211,11 @@ class SearchStage:
     def _compare(self, found: Found, seconds: float, trials: int) -> None:
         """Let the tacticians take turns; all of their trials together are the session's search."""
         each = max(1, trials // len(self._lanes))
+        if each < FEWEST_TRIALS:
+            self._ledger.note(
+                f"Runs cost more than planned: only {each} trials for each tactician, too few to "
+                "learn from. Give it more --minutes."
+            )
         names = listed([lane.plan.request.tactician for lane in self._lanes])
         title = f"searching: {names} take turns, {each} trials each"
         self._ledger.phase("search", title, seconds, each * len(self._lanes))

@@ -71,7 +71,7 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
         with signals_interrupt():
             history = _history(store, session, plan) if resume else {}
             for trial in (trial for trials in history.values() for trial in trials):
-                ledger.recall(trial.setting, trial.measurement, trial.relative)
+                ledger.recall(plan.existing(trial.setting), trial.measurement, trial.relative)
             _all_stages(plan, ledger, found, history)
     except KeyboardInterrupt:
         found.interrupted = True

@@ -212,3 +212,18 @@ def test_a_journal_without_conditions_is_still_read():
     state, _ = replay(encode(record), "journal")
     held = state.held["/proc/sys/vm/swappiness"]
     assert ("60", "", False) == (held.old, held.decider, held.born)
+
+
+@pytest.mark.parametrize("setting", [{READ_EXPIRE: 200}, {"block/vda/nr_requests": 32}])
+def test_somebody_elses_switch_does_not_hold_up_what_was_tuned_without_it(
+    machine, keeper, setting
+):
+    """
+    The scheduler was never ours: what went with their switch is theirs, and nothing is stuck.
+    """
+    keeper.apply(setting)
+    machine.switch("none")
+    report = keeper.restore()
+    assert [] == report.failed
+    assert [] == recovery.pending(machine.places)
+    assert "[none] mq-deadline kyber" == machine.value(QUEUE + "scheduler")

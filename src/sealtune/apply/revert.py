@@ -136,14 +136,18 @@ def _restorable(
         if entry.previous == ABSENT:
             continue  # goes with the scheduler that brought it
         found = read(entry.path)
-        if found is None or same_value(found, entry.previous):
+        if found is None:
+            left[name] = ABSENT
+            continue
+        if same_value(found, entry.previous):
             continue
         if same_value(found, entry.value) or (entry.live and same_value(found, entry.live)):
             target, text = _what_to_write(name, entry)
             restored[target] = text
         else:
             left[name] = found
-    return restored | _coming_back(entries, restored), left
+    back = _coming_back(entries, restored)
+    return restored | back, {name: found for name, found in left.items() if name not in back}
 
 
 def _coming_back(entries: Mapping[str, Entry], restored: Mapping[str, str]) -> dict[str, str]:

@@ -62,7 +62,10 @@ def _restore(abandon: list[str]) -> int:
     for name, found, original in report.restored:
         print(f"{name}  {found} -> {original}")
     for name, found, original in report.foreign:
-        print(f"{name}  left at {found}: somebody else changed it since (it was {original})")
+        state = f"left at {found}"
+        if found.startswith("["):
+            state = "not there any more, with the scheduler that it belongs to"
+        print(f"{name}  {state}: somebody else changed it since (it was {original})")
     for name, found, original in report.failed:
         print(f"{name}  could not be put back to {original}, it reads {found}", file=sys.stderr)
     if report.failed:

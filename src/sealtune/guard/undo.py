@@ -3,7 +3,7 @@
 Works on a journal alone: no catalogue, no limits. What is written here was in the kernel before.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -68,11 +68,13 @@ def write_until_settled(
             made[entry.path] = write(entry.path, wanted[entry.path], now[entry.path])
 
 
-def foreign_files(state: State, found: Mapping[str, str]) -> set[str]:
+def foreign_files(
+    state: State, found: Mapping[str, str], gone_with: Collection[str] = ()
+) -> set[str]:
     """Return the held files whose value in `found` was set by somebody else since our last write.
 
     Includes a 0 that is there only because they set the partner of that file, and a file that is
-    gone because they switched what decides whether it exists.
+    gone because they switched what decides whether it exists (in `gone_with` if it is not held).
     """
     foreign = set()
     for path, value in found.items():
@@ -88,7 +90,7 @@ def foreign_files(state: State, found: Mapping[str, str]) -> set[str]:
     gone = {
         path
         for path in set(found) & set(state.held)
-        if state.held[path].decider in foreign
+        if state.held[path].decider in foreign.union(gone_with)
         and found[path].startswith("[")
         and not state.held[path].born
     }
@@ -107,7 +109,7 @@ def put_back(kernel: Kernel, journal: Journal, write: WriteValue | None = None) 
     state = journal.state
     held = dict(state.held)
     found = {path: read_or_reason(kernel, path) for path in held}
-    foreign = foreign_files(state, found)
+    foreign = foreign_files(state, found, _deciders(kernel, held))
     changed = {path for path, entry in held.items() if not entry.is_back(found[path])}
     changed -= foreign
     # The unchanged ones too: putting back a scheduler resets its nr_requests.
@@ -125,6 +127,15 @@ def put_back(kernel: Kernel, journal: Journal, write: WriteValue | None = None) 
         journal.clear()
     strangers = [(held[path].name, found[path], held[path].old) for path in sorted(foreign)]
     return RestoreReport(restored, strangers, failed, journal.crash)
+
+
+def _deciders(kernel: Kernel, held: Mapping[str, Entry]) -> set[str]:
+    """Return what decides whether held files exist, is there, and was never ours to write.
+
+    Where it cannot be read the device is gone, and its files with it: that is nobody's choice.
+    """
+    deciders = {entry.decider for entry in held.values() if entry.decider} - set(held)
+    return {path for path in deciders if not read_or_reason(kernel, path).startswith("[")}
 
 
 def _attempt(kernel: Kernel, path: str, value: str, _found: str) -> str:

@@ -1,6 +1,6 @@
 """Who found what, when tacticians were compared: plain values for programs, lines for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sealtune.report.format import interval
@@ -15,6 +15,7 @@ def comparison_of(
     lanes: "Sequence[Compared]",
     chosen: "Setting",
     originals: Mapping[str, str],
+    existing: "Callable[[Setting], Setting]",
     *,
     confirmed: bool,
 ) -> dict[str, Any] | None:
@@ -24,6 +25,7 @@ def comparison_of(
         lanes: The tacticians that were compared, the usual one first.
         chosen: The candidate that was tested by fresh pairs; empty if none was.
         originals: Parameter name to the value the machine had.
+        existing: Returns the part of a setting that exists when it is set.
         confirmed: Whether those pairs confirmed it.
 
     Returns:
@@ -36,7 +38,7 @@ def comparison_of(
 
     trials = max(len(lane.search.trials) for lane in lanes)
     return {
-        "lanes": tuple(_row(lane, originals) for lane in lanes),
+        "lanes": tuple(_row(lane, originals, existing) for lane in lanes),
         "candidate_from": tuple(lane.tactician for lane in proposers(lanes, chosen)),
         "candidate_is_start": bool(chosen) and holds(lanes[0].search.start, chosen),
         "confirmed": confirmed,
@@ -45,7 +47,9 @@ def comparison_of(
     }
 
 
-def _row(lane: "Compared", originals: Mapping[str, str]) -> dict[str, Any]:
+def _row(
+    lane: "Compared", originals: Mapping[str, str], existing: "Callable[[Setting], Setting]"
+) -> dict[str, Any]:
     best = lane.ranking[0] if lane.ranking else {}
     gain = lane.gain(best) if lane.ranking else None
     return {
@@ -53,7 +57,9 @@ def _row(lane: "Compared", originals: Mapping[str, str]) -> dict[str, Any]:
         "tactician": lane.tactician,
         "trials": len(lane.search.trials),
         "failed": lane.failed,
-        "best": {name: to for name, to in best.items() if str(to) != originals.get(name)},
+        "best": {
+            name: to for name, to in existing(best).items() if str(to) != originals.get(name)
+        },
         "gain": dict(zip(("estimate", "low", "high"), gain, strict=True)) if gain else None,
         "first_tried": lane.first_tried(best) if lane.ranking else None,
         "seconds_per_trial": lane.seconds_per_trial,

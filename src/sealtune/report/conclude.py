@@ -1,7 +1,7 @@
 """From what the stages found to the result: one sentence, and the numbers behind it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -173,7 +173,7 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
         trials_run=len(trials),
         trials_cut_short=accounts.cut_short,
         trials_failed=accounts.failed,
-        search_best=accounts.best,
+        search_best=_search_best(trials),
         noise=_noise(found),
         checks=_checks(_published(found)),
         guards=tuple(accounts.guards),
@@ -188,7 +188,11 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
         importance=importance_rows(found.importance),
         importance_basis=importance_basis(found.importance),
         comparison=comparison_of(
-            found.compared, found.chosen, plan.originals, confirmed=verdict == "improved"
+            found.compared,
+            found.chosen,
+            plan.originals,
+            plan.existing,
+            confirmed=verdict == "improved",
         ),
         strategist=plan.config.strategist,
         strategies=tuple(
@@ -201,6 +205,12 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
             for one in found.searched
         ),
     )
+
+
+def _search_best(trials: Sequence[TrialRecord]) -> float | None:
+    """Return the largest single ratio, each against the baseline of its own time as known now."""
+    whole = [trial for trial in trials if trial.state == "complete"]
+    return max((one.relative for one in whole if one.relative is not None), default=None)
 
 
 def _verdict(found: Found) -> str:

@@ -92,8 +92,9 @@ class Candidates:
                 models.model.process, models.model.features(places), means, features, rival_means
             )
             # Where no gain is in sight at all, hope decides.
-            hope = 1e-6 * (means + deviation)
-            return np.asarray((1.0 - models.risk_at(places)) * gain + hope)
+            risk = models.risk_at(places)
+            hope = 1e-6 * (means + deviation - risk * np.ptp(means))
+            return np.asarray((1.0 - risk) * gain + hope)
 
         return worth
 

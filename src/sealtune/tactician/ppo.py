@@ -124,9 +124,7 @@ class PolicySampler:
         if self._models is None or not self._models.trusted:
             return self._space.decode(self._own(1, generator)[0])
         proposals = self._own(self.options.pool // 2, generator) if self._policy else None
-        chosen = self._candidates.choose(
-            self._models, self._positions_tried(), proposals, generator
-        )
+        chosen = self._candidates.choose(self._models, self._worked(), proposals, generator)
         return self._space.decode(chosen)
 
     def tell(self, setting: Setting, score: float | None) -> None:

@@ -75,7 +75,9 @@ def spread(logs: Sequence[float]) -> float:
     steps = [abs(later - earlier) for earlier, later in pairwise(logs)]
     if not steps:
         return _SMALLEST_SPREAD
-    limit = _STEP_CLIP * 1.4826 * statistics.median(steps)
+    # A coarse metric often repeats itself exactly: then the steps that there are say how large.
+    usual = statistics.median(steps) or statistics.median([*filter(None, steps)] or [0.0])
+    limit = _STEP_CLIP * 1.4826 * usual
     square = statistics.fmean(min(step, limit) ** 2 for step in steps)
     return max(_SMALLEST_SPREAD, math.sqrt(square / 2))
 
@@ -152,7 +154,7 @@ def _surest(
     at: Sequence[float], logs: Sequence[float], stretch: tuple[int, int], scale: float
 ) -> Change | None:
     """Return the clearest change within a stretch, ``None`` if there is none."""
-    limit = _CERTAIN * (1 + _EARLY / len(logs))
+    limit = _CERTAIN * (1 + _EARLY / max(1, len(logs)))
     splits = [
         split
         for split in _splits(logs, stretch, scale)
