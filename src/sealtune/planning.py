@@ -17,6 +17,7 @@ from sealtune.comparing import ENOUGH_TO_LEARN, FEWEST_TRIALS
 from sealtune.contest import most_entrants
 from sealtune.errors import BenchmarkMissingError, ConfigError, TooLittleTimeError
 from sealtune.machine import Facts, find_services, gather_facts
+from sealtune.machine.services import WORKPLACE
 from sealtune.plan import START_UP_SECONDS, Plan
 from sealtune.request import MOST_SEED, Request
 from sealtune.space.available import Availability, available_knobs
@@ -38,9 +39,9 @@ SETTLING_SECONDS = 0.5
 def default_workdir() -> Path:
     """Return where benchmarks put their files: on a disk, never on tmpfs."""
     if os.geteuid() == 0:
-        return Path("/var/lib/sealtune/work")
+        return Path("/var/lib", WORKPLACE)
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
-    return Path(state) / "sealtune" / "work"
+    return Path(state, WORKPLACE)
 
 
 Approve = Callable[[BenchmarkSpec], bool]

@@ -22,12 +22,13 @@ from pathlib import Path
 
 from sealtune.catalogue.limits import LIMITS
 from sealtune.machine.facts import gather_facts
+from sealtune.machine.services import WORKPLACE
 
 WORKLOAD = "a write-heavy database on this disk"
 VICTIMS = ("session", "guard", "both")
 LIMIT_SECONDS = 2.0
 JOURNAL = Path("/var/lib/sealtune/journal")
-WORK = Path("/var/lib/sealtune/work")
+WORK = Path("/var/lib", WORKPLACE)
 
 
 def files() -> list[Path]:

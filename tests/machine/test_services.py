@@ -11,6 +11,9 @@ from sealtune.catalogue.services import load_services, parse_services
 from sealtune.catalogue.workloads import load_workloads
 from sealtune.errors import ConfigError
 from sealtune.machine import find_services
+from sealtune.machine.services import WORKPLACE
+
+PRIVATE = Path("/var/lib", WORKPLACE, "pgbench-x")
 
 HEADER = "  sl  local_address rem_address   st\n"
 UNIX = "Num       RefCount Protocol Flags    Type St Inode Path\n"
@@ -162,9 +165,9 @@ def test_servers_of_our_own_benchmarks_do_not_count(host):
     host.process(10, "python3", "/usr/bin/python3", "/usr/bin/sealtune", "optimize")
     host.process(11, "nginx", "nginx: master process", parent=10)
     host.process(12, "redis-server", "/usr/bin/redis-server *:6379", parent=11).holds(12, 55)
-    host.process(13, "postgres", "postgres", cwd="/var/lib/sealtune/work/pgbench-x/data")
+    host.process(13, "postgres", "postgres", cwd=str(PRIVATE / "data"))
     host.process(14, "mysqld", "mysqld", "--datadir=/srv/bench/x")
-    host.ports((6379, "0A", 55)).unix("/var/lib/sealtune/work/pgbench-x/.s.PGSQL.5432")
+    host.ports((6379, "0A", 55)).unix(str(PRIVATE / ".s.PGSQL.5432"))
 
     assert {} == host.found(private=[Path("/srv/bench")])
 

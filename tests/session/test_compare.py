@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from tests.session.writeback import CONFIG
 
 from sealtune import searching, seeking, session
 from sealtune.benchmarks.measurement import Measurement, failed
@@ -25,16 +26,6 @@ from sealtune.space.space import Space
 from sealtune.store import SqliteStore
 from sealtune.tactician import SearchResult, TrialRecord, names
 
-CONFIG = {
-    "workload_name": "writeback",
-    "reward_metric": "transactions_per_second",
-    "benchmark_command": "sealtune-sqlite --mix write",
-    "action_space": [
-        {"param": "vm.dirty_ratio", "min": 5, "max": 60},
-        {"param": "vm.dirty_background_ratio", "min": 1, "max": 30},
-        {"param": "vm.dirty_expire_centisecs", "min": 100, "max": 6000},
-    ],
-}
 LINE = Space([IntKnob("a", 0, 100, start=50)])
 
 

@@ -4,6 +4,7 @@ import contextlib
 from collections import Counter
 
 import pytest
+from tests.session.writeback import CONFIG
 
 from sealtune import seeking, session
 from sealtune.contest import rounds
@@ -19,16 +20,6 @@ from sealtune.tactician.names import how_to_install
 from sealtune.workbench import Machine
 
 TRIALS = 12
-CONFIG = {
-    "workload_name": "writeback",
-    "reward_metric": "transactions_per_second",
-    "benchmark_command": "sealtune-sqlite --mix write",
-    "action_space": [
-        {"param": "vm.dirty_ratio", "min": 5, "max": 60},
-        {"param": "vm.dirty_background_ratio", "min": 1, "max": 30},
-        {"param": "vm.dirty_expire_centisecs", "min": 100, "max": 6000},
-    ],
-}
 HERE = [name for name in TACTICIANS if how_to_install(name) is None]
 QUICK = [name for name in HERE if name not in ("gp", "smac", "hebo")]
 

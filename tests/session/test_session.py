@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from tests.session.writeback import CONFIG as WRITEBACK
 
 from sealtune.entry import optimize_workload, run_rl_optimization
 from sealtune.errors import BenchmarkMissingError, ConfigError, KnobError, TooLittleTimeError
@@ -18,14 +19,7 @@ from sealtune.workbench import interrupts_held, signals_interrupt
 
 CACHE = "low latency redis cache, one client at a time"
 CONFIG = {
-    "workload_name": "writeback",
-    "reward_metric": "transactions_per_second",
-    "benchmark_command": "sealtune-sqlite --mix write",
-    "action_space": [
-        {"param": "vm.dirty_ratio", "min": 5, "max": 60},
-        {"param": "vm.dirty_background_ratio", "min": 1, "max": 30},
-        {"param": "vm.dirty_expire_centisecs", "min": 100, "max": 6000},
-    ],
+    **WRITEBACK,
     "state_space": ["cpu_usage", {"metric": "cpu_utilization", "source": "/proc/stat"}],
     "training_config": {"total_timesteps": 10000, "n_steps": 2048},
 }

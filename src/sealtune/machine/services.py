@@ -23,7 +23,8 @@ _STATES: tuple[State, ...] = ("running", "listening", "installed")
 _PROGRAM_DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/snap/bin")
 _UNIT_DIRECTORIES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
-_WORKPLACE = "/sealtune/work/"  # where benchmarks keep private servers, whoever runs them
+WORKPLACE = Path("sealtune", "work")
+"""End of the directory where benchmarks keep private servers, whoever runs them."""
 _WARDEN = "sealtune/benchmarks/warden.py"
 _COMMAND_BYTES = 65_536  # a Java class path is long, and the class comes after it
 _ANY_WORD = frozenset({"java", "beam.smp"})
@@ -77,7 +78,7 @@ def find_services(root: Path = Path("/"), *, private: Sequence[Path] = ()) -> tu
         root: Root of the tree to read.
         private: Directories of benchmarks beside the usual one; servers in them do not count.
     """
-    places = (_WORKPLACE, *(f"{str(place).rstrip('/')}/" for place in private))
+    places = (f"/{WORKPLACE}/", *(f"{str(place).rstrip('/')}/" for place in private))
     traces = _look(root, places)
     explained = {
         mark

@@ -120,14 +120,15 @@ def weigh_knobs(
         places = np.linspace(0, len(merits) - 1, MOST_TRIALS).astype(int)
         settings, merits = [settings[at] for at in places], [merits[at] for at in places]
     generator = np.random.default_rng(seed)
-    probe = Probe(space, _ROWS, generator)
     try:
+        probe = Probe(space, _ROWS, generator)
         whole = probe.ask(SettingModel(space).fit(settings, merits))
         again = _resampled(space, settings, merits, probe, generator, resamples)
         above = _above_chance(space, settings, merits, generator, shadow_fits)
-    except (np.linalg.LinAlgError, ValueError) as error:  # an explanation must not cost a verdict
+        return Importance(_judged(space, probe, whole, again, above), len(merits))
+    # An explanation must not cost a verdict, whatever arrays of few trials come to.
+    except (ValueError, LookupError, ArithmeticError, MemoryError) as error:
         return Importance((), len(merits), f"the model could not be fitted: {error}")
-    return Importance(_judged(space, probe, whole, again, above), len(merits))
 
 
 def rank_suspects(
