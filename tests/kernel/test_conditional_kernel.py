@@ -5,14 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from tests.kernel.guards import start_guard
 
 from sealtune.catalogue import load_catalogue
-from sealtune.errors import BusyError, KnobError
-from sealtune.guard import Guard, recovery
+from sealtune.errors import KnobError
+from sealtune.guard import recovery
 from sealtune.machine import gather_facts
 from sealtune.space.available import available_knobs
 
@@ -85,16 +85,6 @@ def offered():
 
 def put(name, value):
     (QUEUE / name).write_text(f"{value}\n")
-
-
-def start_guard(**options):
-    """Start the guard; another sealtune on this machine may take some seconds to end."""
-    for _ in range(100):
-        try:
-            return Guard.start(**options)
-        except BusyError:
-            time.sleep(0.2)
-    pytest.skip("another sealtune is tuning this machine")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.kernel.guards import start_guard
 
 from sealtune.catalogue.bounds import Limit
 from sealtune.catalogue.limits import LIMITS
@@ -46,16 +47,6 @@ def _script(path):
     return module
 
 
-def _start(**options):
-    """Start the guard; another sealtune on this machine may take some seconds to end."""
-    for _ in range(100):
-        try:
-            return Guard.start(**options)
-        except BusyError:
-            time.sleep(0.2)
-    pytest.skip("another sealtune is tuning this machine")
-
-
 @pytest.fixture
 def swappiness():
     """Value of vm.swappiness, put back after the test whatever happens."""
@@ -74,7 +65,7 @@ def other(swappiness):
 @pytest.fixture
 def session(other):
     """A process of its own that holds another vm.swappiness; yields it and its guard's pid."""
-    _start(knobs=[]).close()
+    start_guard(knobs=[]).close()
     source = os.path.dirname(os.path.dirname(os.path.dirname(recovery.__file__)))
     program = SESSION.format(source=source, value=other)
     with subprocess.Popen(
@@ -96,7 +87,7 @@ def test_the_guard_has_no_capability_left_and_still_writes(swappiness, other):
     """
     Uid 0 with an empty capability set is enough for ordinary parameters, in a session of its own.
     """
-    with _start(knobs=["vm.swappiness"]) as guard:
+    with start_guard(knobs=["vm.swappiness"]) as guard:
         status = Path(f"/proc/{guard.pid}/status").read_text()
         for line in ("CapPrm", "CapEff", "CapBnd"):
             assert f"{line}:\t{'0' * 16}" in status
@@ -109,7 +100,7 @@ def test_the_guard_takes_no_cpu_worth_measuring(swappiness, other):
     """
     While a benchmark would run, the guard uses under half a percent of one CPU.
     """
-    with _start(knobs=["vm.swappiness"]) as guard:
+    with start_guard(knobs=["vm.swappiness"]) as guard:
         guard.apply({"vm.swappiness": other})
         ticks = [
             sum(map(int, Path(f"/proc/{guard.pid}/stat").read_text().split()[13:15]))
@@ -162,7 +153,7 @@ def test_a_foreign_change_is_left_alone(swappiness, other):
     """
     What the owner of the machine sets meanwhile stays.
     """
-    with _start(knobs=["vm.swappiness"]) as guard:
+    with start_guard(knobs=["vm.swappiness"]) as guard:
         guard.apply({"vm.swappiness": other})
         Kernel().write(SWAPPINESS, "55")
         report = guard.restore()
@@ -181,7 +172,7 @@ def test_congestion_control_leaves_the_allowed_list_as_found():
     choices = [n for n in available if n != before[0] and n in ("reno", "cubic", "bbr")]
     if not choices:
         pytest.skip("this kernel offers one congestion control only")
-    with _start(knobs=["net.ipv4.tcp_congestion_control"]) as guard:
+    with start_guard(knobs=["net.ipv4.tcp_congestion_control"]) as guard:
         for choice in choices:
             try:
                 guard.apply({"net.ipv4.tcp_congestion_control": choice})
@@ -201,7 +192,7 @@ def test_scheduler_and_its_queue_come_back_together():
     files = [queue + n for n in ("scheduler", "nr_requests") if os.path.exists(queue + n)]
     before = [kernel.read(path) for path in files]
     choices = Path(files[0]).read_text().replace("[", "").replace("]", "").split()
-    with _start(knobs=[f"block/{disk}/scheduler"]) as guard:
+    with start_guard(knobs=[f"block/{disk}/scheduler"]) as guard:
         for choice in choices:
             made = guard.apply(
                 {f"block/{disk}/scheduler": choice, f"block/{disk}/nr_requests": 128}
@@ -264,6 +255,6 @@ def test_every_kill_is_undone():
     """
     Session, guard and both, killed at random moments: all six parameters are back within 2 s.
     """
-    _start(knobs=[]).close()
+    start_guard(knobs=[]).close()
     outcomes = _script(HERE / "guard_kills.py").run(kills=4, seed=1)
     assert [(o.victim, 4, 4) for o in outcomes] == [o[:3] for o in outcomes]
