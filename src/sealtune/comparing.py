@@ -17,6 +17,8 @@ FEWEST_TRIALS = 8
 ENOUGH_TO_LEARN = 16
 """With fewer trials each, the person is told that they have hardly begun to learn."""
 _DEVIATIONS = 2.0
+_FEWEST_WORKING = 3
+"""With fewer trials that worked a model knows nothing of the noise, and so of no gain."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,12 @@ class Compared:
     def gain(self, setting: Setting) -> tuple[float, float, float] | None:
         """Return what its trials make of `setting`: ratio to the baseline, and two deviations.
 
-        Modelled from its own trials alone and confirmed by nothing; ``None`` without trials that
-        can be compared with a baseline.
+        Modelled from its own trials alone and confirmed by nothing; ``None`` without at least
+        three trials that can be compared with a baseline.
         """
         trials = self.search.trials
         good = [trial for trial in trials if trial.score is not None]
-        if not good or any(trial.relative is None for trial in good):
+        if len(good) < _FEWEST_WORKING or any(trial.relative is None for trial in good):
             return None
         model = SettingModel(self.search.space)
         model.fit([trial.setting for trial in trials], merits(trials))

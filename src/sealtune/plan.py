@@ -152,9 +152,21 @@ class Plan:
         return {name: value for name, value in setting.items() if name in there}
 
     def in_force(self, setting: Mapping[str, Value]) -> Setting:
-        """Return what every parameter reads under `setting`, ``absent`` where it is not there."""
+        """Return what every parameter reads under `setting`, ``absent`` where it is not there.
+
+        What `setting` brings along and does not name is there too, as the kernel makes it.
+        """
         whole: Setting = {**self.originals, **setting}
         there = self.existing(whole)
+        fresh = {
+            item.name: item.available.present
+            for plan in (*self.rivals, self)
+            for item in plan.built.plan
+            if not item.available.exists
+        }
+        for name, value in there.items():
+            if value == ABSENT:
+                there[name] = fresh.get(name, ABSENT)
         return {name: there.get(name, ABSENT) for name in whole}
 
     def may_be_set(self, setting: Setting) -> bool:
@@ -174,7 +186,10 @@ class Plan:
         given = {name: value for name, value in given.items() if value is not None}
         if not given:
             return None
-        return replace(PolicyOptions(model=self.request.tactician == "ppo"), **given)
+        from sealtune.tactician.policy import PLAIN
+
+        usual = PLAIN if self.request.tactician == "ppo-only" else PolicyOptions()
+        return replace(usual, **given)
 
     def reward_for(self, baselines: Sequence[Measurement]) -> Reward:
         """Return the reward against `baselines`, good runs of the originals."""

@@ -1,12 +1,13 @@
 """The session's side of a search: each run recorded, the baseline measured again in between."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sealtune.benchmarks.measurement import Direction, Measurement
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
+from sealtune.scoring import Scores
 from sealtune.space.knobs import Setting
 from sealtune.store.base import Phase
 from sealtune.tactician import Reward, SearchResult, StopSearch, TrialRecord
@@ -23,9 +24,6 @@ CUTS_IN_A_ROW = 4
 
 RESTLESS_CHANGES = 3
 """From so many changes on the machine is no place to measure on."""
-
-_WORTH_TELLING = 0.005
-"""A baseline that moved by less, as a share, is no news to the tactician."""
 
 
 @dataclass
@@ -59,21 +57,21 @@ class Runs:
 
         def measure(setting: Setting) -> Measurement:
             run = self.machine.measure(setting)
+            at = self.ledger.moment()
             if not setting:
-                self.remember(run)
+                self.remember(run, at)
             # In pairs the reference arm counts, which may be another one than the baseline.
             ratio = self._ratio(run) if setting and phase == "screening" else None
-            self.ledger.record(phase, setting, run, live=self.machine.live(), ratio=ratio)
+            self.ledger.record(phase, setting, run, live=self.machine.live(), ratio=ratio, at=at)
             return run
 
         return measure
 
-    def remember(self, run: Measurement) -> None:
-        """Take a baseline run into the sentinels."""
-        now = self.ledger.clock()
-        if self.sentinels.add(run, now):
+    def remember(self, run: Measurement, at: float) -> None:
+        """Take a baseline run, which ended at `at`, into the sentinels."""
+        if self.sentinels.add(run, at):
             self.baselines.append(run)
-            self.baseline_times.append(now)
+            self.baseline_times.append(at)
 
     def tell_changes(self) -> None:
         """Tell the person of each change of the machine once, and when there are too many."""
@@ -122,6 +120,7 @@ class SearchRuns:
         stop_at: When no further trial starts, by the ledger's clock [s].
         strategy: Number of the strategy that is searched for, from 1.
         racing: Whether hopeless runs are cut short, where the benchmark gives intervals.
+        told: Number of an interrupted process' trial to the ratio that the tactician knows it by.
     """
 
     def __init__(
@@ -132,14 +131,13 @@ class SearchRuns:
         strategy: int = 1,
         *,
         racing: bool = True,
+        told: Mapping[int, float | None] | None = None,
     ) -> None:
         self._runs, self._reward, self._stop_at = runs, reward, stop_at
         self._strategy, self._races = strategy, racing
         self._racing = self._rule()
         self._since, self._cuts, self._failed = 0.0, 0, False
-        self._when: dict[int, float] = {}
-        self._rewards: dict[int, Reward] = {}
-        self._known: dict[int, float | None] = {}
+        self._scores = Scores(runs.sentinels, told)
         self.trials: list[TrialRecord] = []
         self._last = 0.0
 
@@ -156,7 +154,7 @@ class SearchRuns:
             raise StopSearch
         racing = self._racing.beside(self._second_best) if self._racing else None
         run = runs.machine.measure(setting, should_stop=racing.hopeless if racing else None)
-        self._last = runs.ledger.clock()
+        self._last = runs.ledger.moment()
         # Drift is a matter of time: what was cut short brings the next baseline less close.
         self._since += len(run.intervals) / racing.intervals if racing and run.cut_short else 1.0
         self._cuts = self._cuts + 1 if run.cut_short else 0
@@ -165,18 +163,16 @@ class SearchRuns:
 
     def __call__(self, run: Measurement) -> float | None:
         """Return the reward of `run`, ``None`` for a failure."""
-        return self._score(run, self._last, self._reward)
+        return self._scores.score(run, self._last, self._reward)
 
     def relative(self, run: Measurement) -> float | None:
         """Return metric / baseline of its time, above 1 when better; ``None`` for a failure."""
-        return self._relative(run, self._last)
+        return self._scores.relative(run, self._last)
 
     def keep(self, trial: TrialRecord) -> None:
         """Record a finished trial."""
         self.trials.append(trial)
-        self._when[trial.index] = self._last
-        self._rewards[trial.index] = self._reward
-        self._known[trial.index] = trial.relative
+        self._scores.keep(trial, self._last, self._reward)
         self._runs.ledger.record(
             "search",
             self._runs.plan.existing(trial.setting),
@@ -185,6 +181,7 @@ class SearchRuns:
             ratio=trial.relative,
             score=trial.score,
             strategy=self._strategy,
+            at=self._last,
         )
 
     def since(self, index: int) -> tuple[TrialRecord, ...]:
@@ -196,11 +193,9 @@ class SearchRuns:
 
         Trials of an interrupted session stay as they are: their baselines are of another time.
         """
-        better = self._again(trials)
-        if not any(self._moved(trial) for trial in better):
-            return None
-        self._known.update({trial.index: trial.relative for trial in better})
-        self.trials = list(self._again(self.trials))
+        better = self._scores.corrected(trials)
+        if better is not None:
+            self.trials = list(self._scores.again(self.trials))
         return better
 
     def follow(self, other: "SearchRuns") -> None:
@@ -220,39 +215,7 @@ class SearchRuns:
         """
         if baseline:
             self._baseline()
-        return replace(result, trials=self._again(result.trials))
-
-    def _again(self, trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-        """Return `trials` with ratio and score against the baseline as it is known now."""
-        return tuple(
-            replace(
-                trial,
-                relative=self._relative(trial.measurement, self._when[trial.index]),
-                score=self._score(
-                    trial.measurement, self._when[trial.index], self._rewards[trial.index]
-                ),
-            )
-            if trial.relative is not None and trial.index in self._when
-            else trial
-            for trial in trials
-        )
-
-    def _moved(self, trial: TrialRecord) -> bool:
-        before = self._known.get(trial.index)
-        if before is None or trial.relative is None:
-            return False
-        return abs(math.log(trial.relative / before)) > _WORTH_TELLING
-
-    def _relative(self, run: Measurement, at: float) -> float | None:
-        if run.value is None or run.value <= 0 or not len(self._runs.sentinels):
-            return None
-        return self._runs.sentinels.relative(run, at)
-
-    def _score(self, run: Measurement, at: float, reward: Reward) -> float | None:
-        if not len(self._runs.sentinels):
-            return reward(run)
-        level = self._runs.sentinels.baseline(at)
-        return reward.against(replace(reward.reference, value=level))(run)
+        return replace(result, trials=self._scores.again(result.trials))
 
     @property
     def _second_best(self) -> float:
@@ -274,12 +237,13 @@ class SearchRuns:
     def _sentinel(self) -> None:
         runs = self._runs
         run = runs.machine.measure({})
-        runs.remember(run)
+        at = runs.ledger.moment()
+        runs.remember(run, at)
         if run.ok:
             self._since, self._cuts, self._failed = 0.0, 0, False
             if run.value is not None and run.value > 0:
                 self._reward = self._reward.against(run)
-        runs.ledger.record("sentinel", {}, run, live=runs.machine.live())
+        runs.ledger.record("sentinel", {}, run, live=runs.machine.live(), at=at)
 
     def _rule(self) -> Racing | None:
         """Return the racing rule that the baseline runs so far give."""

@@ -1,119 +1,21 @@
 """The search stage: one search, a contest of strategies, or tacticians that take turns."""
 
-import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
-from sealtune.benchmarks.measurement import Measurement
 from sealtune.comparing import FEWEST_TRIALS, Compared, together, turns
 from sealtune.contest import Entrant, contest, most_entrants, rounds
+from sealtune.lane import Lane
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
 from sealtune.report.comparison import listed
 from sealtune.report.conclude import Found, Searched
+from sealtune.scoring import Past, Replayed
 from sealtune.searching import Runs, SearchRuns
-from sealtune.space.knobs import Setting
-from sealtune.tactician import (
-    Budget,
-    Sampler,
-    SearchResult,
-    TrialRecord,
-    prepare_tactician,
-    search,
-)
+from sealtune.tactician import Sampler, SearchResult, prepare_tactician
 from sealtune.tactician.record import Ended
 from sealtune.tactician.resuming import rebuilt
-
-
-@dataclass
-class _Lane:
-    """One strategy's way through the search, or one tactician's.
-
-    Attributes:
-        number: Its position, from 1.
-        plan: Its plan.
-        trials: What it has tried, those of an interrupted session first.
-        sampler: Its tactician, kept from round to round.
-        told: How many of `trials` the tactician has learnt from.
-        thought: CPU that the tactician took in this process [s].
-        new: How many trials it had in this process.
-    """
-
-    number: int
-    plan: Plan
-    trials: tuple[TrialRecord, ...]
-    sampler: Sampler
-    told: int = 0
-    thought: float = 0.0
-    new: int = 0
-    runs: SearchRuns | None = field(default=None, repr=False)
-
-    @property
-    def measured(self) -> SearchRuns:
-        """What it measures with.
-
-        Raises:
-            ValueError: The search has not begun.
-        """
-        if self.runs is None:
-            raise ValueError("the search has not begun")
-        return self.runs
-
-    def go_on(self, trials: int) -> SearchResult:
-        """Search until there are so many trials in all, and keep what came of it."""
-        runs = self.measured
-        elsewhere = _Stopwatch()
-
-        def measure(setting: Setting) -> Measurement:
-            with elsewhere.runs():
-                return runs.measure(setting)
-
-        def keep(trial: TrialRecord) -> None:
-            with elsewhere.runs():
-                runs.keep(trial)
-
-        everything = _Stopwatch()
-        with everything.runs():
-            result = search(
-                self.plan.built.space,
-                measure,
-                Budget(trials),
-                tactician=self.sampler,
-                prior=self.plan.prior,
-                seed=self.plan.seed,
-                reward=runs,
-                on_trial=keep,
-                history=self.trials,
-                told=self.told,
-                corrected=runs.corrected,
-            )
-        self.thought += everything.seconds - elsewhere.seconds
-        self.new += len(result.trials) - len(self.trials)
-        self.trials, self.told = result.trials, len(result.trials)
-        return result
-
-    def so_far(self, ended: Ended = "stopped") -> SearchResult:
-        """Return its trials until now, one included that an interruption cut off the search."""
-        later = self.runs.since(len(self.trials)) if self.runs else ()
-        start = self.plan.built.space.start
-        return SearchResult(self.plan.built.space, (*self.trials, *later), start, ended)
-
-
-class _Stopwatch:
-    """CPU seconds of this process while it runs; the benchmark has processes of its own."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    @contextlib.contextmanager
-    def runs(self) -> Iterator[None]:
-        """Run for the body."""
-        began = time.process_time()
-        try:
-            yield
-        finally:
-            self.seconds += time.process_time() - began
 
 
 class SearchStage:
@@ -124,24 +26,26 @@ class SearchStage:
     Args:
         plan: What to search, its rivals beside it.
         ledger: Where runs and notes go.
-        history: Number of the lane to its search trials in an interrupted session.
+        history: Number of the lane to its part of an interrupted session.
     """
 
-    def __init__(
-        self, plan: Plan, ledger: Ledger, history: Mapping[int, Iterable[TrialRecord]]
-    ) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, history: Mapping[int, Past]) -> None:
         self._ledger, self._plan = ledger, plan
-        began = time.monotonic()
+        began, clock_began = time.monotonic(), ledger.clock()
         plans = _plans(plan)
         trials = plan.clock.search_trials
         # What one of them gets at most.
         most = trials // len(plans) if plan.request.compare else rounds(len(plans), trials)[-1][1]
         self._lanes = []
         for number, one in enumerate(plans, start=1):
-            known = tuple(replace(t, index=at) for at, t in enumerate(history.get(number, ())))
-            sampler = _tactician(one, max(1, most), known)
-            self._lanes.append(_Lane(number, one, known, sampler, told=len(known)))
+            past = history.get(number, Past())
+            sampler = _tactician(one, max(1, most), past)
+            self._lanes.append(
+                Lane(number, one, past.trials, sampler, len(past.trials), knows=past.told)
+            )
         ledger.start_up_seconds += time.monotonic() - began
+        if history:  # what an interrupted process had learnt takes nothing from this one's time
+            ledger.deadline += ledger.clock() - clock_began
 
     def search(self, found: Found, runs: Runs) -> None:
         """Run the stage; on an interruption what was learnt until then is in `found`."""
@@ -152,15 +56,27 @@ class SearchStage:
         reserved = clock.reserved_seconds + clock.phase("screening").seconds
         stop_at = self._ledger.deadline - reserved
         for lane in self._lanes:
-            lane.runs = SearchRuns(runs, reward, stop_at, lane.number)
+            lane.runs = SearchRuns(runs, reward, stop_at, lane.number, told=lane.knows)
         if self._plan.request.compare:
             self._compare(found, phase.seconds, clock.search_trials)
         elif len(self._lanes) == 1:
             self._ledger.phase("search", "searching", phase.seconds, clock.search_trials)
             trials = max(clock.search_trials, len(self._lanes[0].trials))
             found.search = self._run(found, Entrant(1), trials)
+            self._say_if_early(found.search.ended, len(found.search.trials), trials)
         else:
             self._contest(found, runs, phase.seconds, clock.search_trials)
+
+    def _say_if_early(self, ended: Ended, done: int, trials: int) -> None:
+        """Say that time ended the search before the number of trials that was asked for."""
+        if ended != "stopped" or self._plan.trials is None or done >= trials:
+            return
+        slowest = max(self._lanes, key=lambda lane: lane.pace)
+        self._ledger.note(
+            f"The planned time ended the search after {done} of {trials} trials. It counts runs "
+            f"of the benchmark alone; {slowest.plan.request.tactician} thought "
+            f"{slowest.pace:.1f} s over each trial. --minutes gives it a time of its own."
+        )
 
     def _contest(self, found: Found, runs: Runs, seconds: float, trials: int) -> None:
         """Compare the strategies; the best one's search is the session's."""
@@ -173,8 +89,15 @@ class SearchStage:
             "until one is left."
         )
 
+        last = self._lanes[0]
+
         def go_on(entrant: Entrant, upto: int) -> SearchResult:
-            by = self._lanes[entrant.number - 1].plan.config.strategist or "your config"
+            nonlocal last
+            lane = self._lanes[entrant.number - 1]
+            if lane is not last:
+                lane.measured.follow(last.measured)
+            last = lane
+            by = lane.plan.config.strategist or "your config"
             title = f"searching: strategy {entrant.number} of {count} ({by})"
             self._ledger.phase("search", title, seconds, trials)
             return self._run(found, entrant, upto)
@@ -185,6 +108,9 @@ class SearchStage:
             for one in order
         )
         winner = order[0]
+        if winner.search is not None:
+            most = rounds(count, trials)[-1][1]
+            self._say_if_early(winner.search.ended, len(winner.search.trials), most)
         found.search, found.plan = winner.search, self._lanes[winner.number - 1].plan
         runs.plan = found.plan
         by = found.plan.config.strategist or "your config"
@@ -223,13 +149,15 @@ class SearchStage:
         try:
             ended = self._take_turns(each)
             self._settle()
+            done = sum(len(lane.trials) for lane in self._lanes)
+            self._say_if_early(ended, done, each * len(self._lanes))
         finally:
             found.compared = tuple(
                 Compared(
                     lane.number,
                     lane.plan.request.tactician,
                     lane.so_far(ended),
-                    lane.thought / lane.new if lane.new else None,
+                    lane.pace if lane.new else None,
                 )
                 for lane in self._lanes
             )
@@ -237,7 +165,7 @@ class SearchStage:
 
     def _take_turns(self, each: int) -> Ended:
         """Give every lane one trial a round, until each has had `each`; return why it ended."""
-        last: _Lane | None = None
+        last: Lane | None = None
         out: set[int] = set()
         for number, at in turns(len(self._lanes), each, self._plan.seed):
             lane = self._lanes[at]
@@ -274,11 +202,11 @@ def _plans(plan: Plan) -> tuple[Plan, ...]:
     )
 
 
-def _tactician(plan: Plan, trials: int, known: tuple[TrialRecord, ...]) -> Sampler:
-    """Return the tactician of `plan` as it was after the trials that are `known`."""
+def _tactician(plan: Plan, trials: int, past: Past) -> Sampler:
+    """Return the tactician of `plan` as it was after the trials of an interrupted session."""
 
     def build(told: int) -> Sampler:
-        return prepare_tactician(
+        sampler = prepare_tactician(
             plan.request.tactician,
             plan.built.space,
             trials,
@@ -287,5 +215,7 @@ def _tactician(plan: Plan, trials: int, known: tuple[TrialRecord, ...]) -> Sampl
             options=plan.policy_options,
             resumed=told,
         )
+        return sampler if told else Replayed(sampler, past.lessons)
 
-    return rebuilt(build, known)
+    again = rebuilt(build, past.trials)
+    return again.sampler if isinstance(again, Replayed) else again

@@ -1,13 +1,16 @@
 """The whole run, plan to verdict: wires the stages, resumes, and leaves the machine as found."""
 
 import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from sealtune import control
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.errors import (
     KeepingError,
@@ -17,13 +20,14 @@ from sealtune.errors import (
 from sealtune.learning import experiences_of
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
+from sealtune.report.card import plan_card
 from sealtune.report.conclude import Found, conclude, differing
 from sealtune.report.events import Finished, Notify
 from sealtune.report.result import Result
+from sealtune.scoring import Past, pasts
 from sealtune.searching import Runs
 from sealtune.seeking import SearchStage
 from sealtune.store import NewSession, Store
-from sealtune.tactician import TrialRecord
 from sealtune.verdict import (
     Clock,
     Pair,
@@ -65,12 +69,14 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     session = store.resume(resume).id if resume else store.begin(_new_session(plan))
     deadline = clock() + plan.total_seconds
     ledger = Ledger(store, session, notify, clock, deadline, simulated=plan.simulated)
+    ledger.keep = partial(store.add_moments, session)
+    ledger.say("plan", **plan_card(plan))
     ledger.take_up(Counter(row.phase for row in store.trials(session)))
     found = Found()
     try:
-        with signals_interrupt():
-            history = _history(store, session, plan) if resume else {}
-            for trial in (trial for trials in history.values() for trial in trials):
+        with signals_interrupt(), _taking_commands(plan, store, session):
+            history = pasts(plan, store.trials(session)) if resume else {}
+            for trial in (trial for past in history.values() for trial in past.trials):
                 ledger.recall(plan.existing(trial.setting), trial.measurement, trial.relative)
             _all_stages(plan, ledger, found, history)
     except KeyboardInterrupt:
@@ -78,6 +84,7 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     except BaseException as error:
         with contextlib.suppress(KeepingError):  # what went wrong first is what counts
             store.finish(session, "failed" if isinstance(error, SealtuneError) else "interrupted")
+            ledger.say("error", text=str(error), fix=getattr(error, "fix", ""))
         raise
     _explain(plan, ledger, found)
     result = conclude(plan, ledger, found)
@@ -93,9 +100,17 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     return result
 
 
-def _all_stages(
-    plan: Plan, ledger: Ledger, found: Found, history: Mapping[int, list[TrialRecord]]
-) -> None:
+def _taking_commands(
+    plan: Plan, store: Store, session: str
+) -> contextlib.AbstractContextManager[object]:
+    """Listen for "stop" while the session runs; elsewhere than in the main thread nobody can."""
+    if threading.current_thread() is not threading.main_thread():
+        return contextlib.nullcontext()
+    actions = {"stop": control.interrupting()}
+    return control.listening(store.path, session, "running", actions, real=not plan.simulated)
+
+
+def _all_stages(plan: Plan, ledger: Ledger, found: Found, history: Mapping[int, Past]) -> None:
     """Fill `found` stage by stage, so that an interruption keeps what is known until then."""
     ledger.phase("prepare", "loading the tactician and preparing the benchmark")
     stage = SearchStage(plan, ledger, history)
@@ -257,22 +272,3 @@ def _new_session(plan: Plan) -> NewSession:
         seed=plan.seed,
         simulated=plan.simulated,
     )
-
-
-def _history(store: Store, session: str, plan: Plan) -> dict[int, list[TrialRecord]]:
-    """Return each strategy's finished search trials, against the baseline of their own time."""
-    sentinels = Sentinels(plan.adapter.direction)
-    for row in (*store.trials(session, "aa"), *store.trials(session, "sentinel")):
-        sentinels.add(Measurement(**row.measurement_fields()), row.started)
-    records: dict[int, list[TrialRecord]] = {}
-    plans = dict(enumerate((plan, *plan.rivals), start=1))
-    for row in store.trials(session, "search"):
-        run = Measurement(**row.measurement_fields())
-        good = run.value is not None and run.value > 0 and len(sentinels) > 0
-        relative = sentinels.relative(run, row.started) if good else None
-        # What did not exist was not recorded; the tactician's settings name every parameter.
-        space = plans.get(row.strategy, plan).built.space
-        setting = space.repair({**space.start, **row.setting})
-        record = TrialRecord(row.index, setting, run, row.score, relative)
-        records.setdefault(row.strategy, []).append(record)
-    return records

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from sealtune.benchmarks.measurement import Measurement
+from sealtune.catalogue.knob import ABSENT
 from sealtune.errors import MachineBusyError
 from sealtune.guard import Guard, RestoreReport
 from sealtune.ledger import Ledger
@@ -69,6 +70,7 @@ def real_machine(
         restored: Given what the final restore did.
     """
     guard = Guard.start(knobs=plan.originals)
+    ledger.written = lambda: guard.log
     try:
         _tell_recovered(guard.recovered, ledger)
         _require_unchanged(plan, guard.originals)
@@ -94,7 +96,8 @@ def real_machine(
 def _require_unchanged(plan: Plan, originals: Mapping[str, str]) -> None:
     """Refuse a plan whose present values are no longer those of the machine."""
     for name, planned in plan.originals.items():
-        if (found := originals.get(name)) is not None and found != planned:
+        # What exists only under one scheduler has no original under another.
+        if (found := originals.get(name, ABSENT)) != planned:
             raise MachineBusyError(
                 f"{name} was {planned!r} when the plan was made and is {found!r} now: somebody "
                 "else changes it",

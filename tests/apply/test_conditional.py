@@ -6,6 +6,7 @@ from sealtune.apply import apply_setting, plan_files, revert, status
 from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.knob import ABSENT
 from sealtune.errors import ApplyError, KnobError
+from sealtune.toolbox.keeping import revert_preview
 
 QUEUE = "/sys/block/vda/queue/"
 SCHEDULER, READ_EXPIRE = "block/vda/scheduler", "block/vda/iosched/read_expire"
@@ -132,12 +133,14 @@ def test_a_later_scheduler_leaves_out_what_existed_under_an_earlier_one(
     apply_setting(second, disk, disk.read)
 
     assert [("scheduler", "kyber"), ("iosched/read_lat_nsec", "1000000")] == writes(second)
-    assert status(tmp_path, disk.read)[0].holds
+    (now,) = status(tmp_path, disk.read)
+    assert now.holds
+    assert {SCHEDULER, READ_LATENCY} == {one.name for one in now.parameters}
     undo()
     assert before == disk.values
 
 
-def test_an_earlier_value_of_ours_is_undone_to_what_was_before_it(plan, disk, undo):
+def test_an_earlier_value_of_ours_is_undone_to_what_was_before_it(plan, disk, undo, tmp_path):
     """
     Kept first under the scheduler found, then replaced by another: the first original counts.
     """
@@ -145,12 +148,50 @@ def test_an_earlier_value_of_ours_is_undone_to_what_was_before_it(plan, disk, un
     disk.values["iosched/read_expire"] = "123"
     apply_setting(plan({READ_EXPIRE: 100}), disk, disk.read)
     apply_setting(plan({SCHEDULER: "kyber"}), disk, disk.read)
+    (now,) = status(tmp_path, disk.read)
+    assert [SCHEDULER] == [one.name for one in now.parameters]  # no file sets the other any more
     undo()
 
     assert ("mq-deadline", "123") == (
         disk.values["scheduler"],
         disk.values["iosched/read_expire"],
     )
+
+
+SEQUENCES = [
+    ("none", [{SCHEDULER: "mq-deadline", READ_EXPIRE: 100}]),
+    ("mq-deadline", [{SCHEDULER: "kyber", READ_LATENCY: 10**6}]),
+    ("mq-deadline", [{READ_EXPIRE: 100}, {SCHEDULER: "kyber"}]),
+    ("mq-deadline", [{SCHEDULER: "none"}]),
+]
+
+
+@pytest.mark.parametrize(("found", "settings"), SEQUENCES)
+@pytest.mark.parametrize("meddled", [False, True])
+def test_the_preview_of_undoing_says_exactly_what_undoing_does(
+    plan, disk, undo, tmp_path, found, settings, meddled
+):
+    """
+    What comes back, goes or is left alone under schedulers: each line is what happens then.
+    """
+    disk.switch(found)
+    if found == "mq-deadline":
+        disk.values["iosched/read_expire"] = "123"
+    for setting in settings:
+        apply_setting(plan(setting), disk, disk.read)
+    if meddled:
+        disk.switch("mq-deadline" if disk.values["scheduler"] != "mq-deadline" else "kyber")
+    before = dict(disk.values)
+    shown = revert_preview("disk", tmp_path, disk.read)
+    assert before == disk.values
+    done = undo()
+
+    for name, text in done.restored.items():
+        assert f"-> {text}" in next(line for line in shown.splitlines() if name in line)
+    for name in done.left:
+        assert "left alone" in next(line for line in shown.splitlines() if name in line)
+    assert len(done.restored) == shown.count("->")
+    assert "-> absent" not in shown
 
 
 def test_a_failed_keeping_puts_the_scheduler_back(plan, disk):

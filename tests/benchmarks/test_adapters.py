@@ -19,7 +19,8 @@ from sealtune.benchmarks import (
     parse_command,
 )
 from sealtune.benchmarks.base import BenchmarkSpec
-from sealtune.benchmarks.process import telling_line
+from sealtune.benchmarks.process import Outcome, telling_line
+from sealtune.benchmarks.tool import version_of
 from sealtune.benchmarks.workplace import Workplace, choose_account
 from sealtune.errors import (
     BenchmarkFailedError,
@@ -109,6 +110,25 @@ def test_detect_names_the_line_that_installs() -> None:
         assert ("dnf install -y " in detection.dnf) != needs_nothing
 
 
+def test_a_tool_is_asked_for_its_version_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each plan looks for all tools; starting them costs more than all the rest of a plan."""
+    program, started = tmp_path / "tool", []
+
+    def run(argv: list[str], **_options: object) -> Outcome:
+        started.append(argv[0])
+        return Outcome(0, Path(argv[0]).read_text(), "", 0.1)
+
+    monkeypatch.setattr("sealtune.benchmarks.tool.run_child", run)
+    program.write_text("tool 1.2")
+    assert [version_of(program), version_of(program)] == ["1.2", "1.2"]
+    assert len(started) == 1
+    program.write_text("tool 1.2.3")
+
+    assert version_of(program) == "1.2.3"
+
+
 def test_unknown_adapter_is_refused_with_the_known_ones() -> None:
     """A benchmark nobody wrote an adapter for is an error that lists the others."""
     with pytest.raises(
@@ -148,6 +168,19 @@ def test_a_file_system_in_memory_is_refused() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root works for somebody else")
+@pytest.mark.parametrize("inside", ["", "further"])
+def test_a_directory_that_cannot_be_worked_in_says_what_to_name(
+    tmp_path: Path, inside: str
+) -> None:
+    """A file in its place: the fix names --workdir, not a command that nobody has run."""
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(BenchmarkFailedError, match=f"cannot work in {file}") as caught:
+        Workplace.create(file / inside, "x", choose_account(), needed=1, on_disk=False)
+    assert "--workdir" in caught.value.fix
+    assert "command above" not in caught.value.fix
+
+
 def test_a_closed_parent_directory_is_named(tmp_path: Path) -> None:
     """The benchmark's user cannot pass a 0700 directory of root; the error names it."""
     tmp_path.chmod(0o700)

@@ -12,7 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
+import sealtune.session  # conftest.py shortens the explanations of what is loaded
+from sealtune.cli import main
 from sealtune.errors import ApplyError
+from sealtune.guard import RestoreReport
 from sealtune.request import Request
 from sealtune.space.config import load_config
 
@@ -41,6 +44,24 @@ def sealtune(tmp_path):
             stdin=subprocess.DEVNULL,
             **options,
         )
+
+    return run
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch, capsys):
+    """Run the program as `sealtune` does, in this process: a start of its own takes a second."""
+
+    def run(*arguments):
+        monkeypatch.setenv("SEALTUNE_STORE", str(tmp_path / "sessions.db"))
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(sys, "argv", ["sealtune", *arguments])
+        with open(os.devnull) as nobody:
+            monkeypatch.setattr(sys, "stdin", nobody)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        told = capsys.readouterr()
+        return SimpleNamespace(returncode=ended.value.code, stdout=told.out, stderr=told.err)
 
     return run
 
@@ -88,7 +109,8 @@ def test_a_plan_is_written_and_runs(sealtune, tmp_path):
     planned = sealtune("plan", CACHE, "--minutes", "6", "-o", str(path))
     assert planned.returncode == 0, planned.stderr
     assert "haltpoll" in planned.stdout or "net.core" in planned.stdout
-    done = sealtune("run", str(path), "--dry-run", "--yes", "--tactician", "random")
+    wanted = ("--dry-run", "--yes", "--tactician", "random", "--trials", "4")
+    done = sealtune("run", str(path), *wanted)
     assert done.returncode in (0, 3, 4), done.stderr
     assert "SIMULATED" in done.stdout
 
@@ -123,11 +145,11 @@ def test_every_strategy_of_a_plan_is_written(sealtune, tmp_path):
 
 
 @pytest.mark.parametrize("trials", ["1", "2", "3"])
-def test_two_or_three_trials_are_enough_to_start(sealtune, trials):
+def test_two_or_three_trials_are_enough_to_start(inside, trials):
     """
     However few the trials, what was said yes to runs.
     """
-    done = sealtune("optimize", CACHE, "--dry-run", "--yes", "--seed", "1", "--trials", trials)
+    done = inside("optimize", CACHE, "--dry-run", "--yes", "--seed", "1", "--trials", trials)
     assert done.returncode in (0, 3, 4), done.stderr
 
 
@@ -221,7 +243,7 @@ def test_json_on_stdout_is_nothing_but_json(sealtune):
     With ``--json -`` a script can parse stdout as it is; it says simulated.
     """
     done = sealtune(
-        "optimize", CACHE, "--minutes", "6", "--dry-run", "--yes",
+        "optimize", CACHE, "--trials", "4", "--dry-run", "--yes",
         "--tactician", "random", "--json", "-",
     )  # fmt: skip
     result = json.loads(done.stdout)
@@ -233,7 +255,7 @@ def test_every_line_of_a_dry_run_on_a_pipe_says_simulated(sealtune):
     """
     Each progress line of a dry run is marked, so that none can be quoted as real.
     """
-    done = sealtune("optimize", CACHE, "-m", "6", "--dry-run", "--yes", "--tactician", "random")
+    done = sealtune("optimize", CACHE, "-n", "4", "--dry-run", "--yes", "--tactician", "random")
     progress = [line for line in done.stdout.splitlines() if "[search]" in line]
     assert progress
     assert all(line.startswith("SIMULATED") for line in progress)
@@ -271,13 +293,22 @@ def test_every_line_of_a_dry_run_on_a_pipe_says_simulated(sealtune):
         (["restore", "--frob"], 2, "Usage"),
     ],
 )
-def test_a_mistake_is_a_message_a_fix_and_an_exit_code(sealtune, arguments, code, text):
+def test_a_mistake_is_a_message_a_fix_and_an_exit_code(inside, arguments, code, text):
     """
-    Whatever the person got wrong, the message says so, no traceback is shown.
+    Whatever the person got wrong, the message says so, and no exception leaves the program.
     """
-    done = sealtune(*arguments)
+    done = inside(*arguments)
     assert done.returncode == code, done.stderr
     assert text in done.stderr
+
+
+def test_a_mistake_ends_the_process_with_its_code(sealtune):
+    """
+    What holds inside of one process holds for the whole program: code, message, no traceback.
+    """
+    done = sealtune("run", "/nonexistent.json")
+    assert done.returncode == 12
+    assert "cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -305,22 +336,41 @@ def test_the_errors_page_lists_every_exit_code():
     assert len(set(classes.values())) == len(classes)
 
 
-def test_tacticians_are_compared_from_the_command_line(sealtune):
+def test_tacticians_are_compared_from_the_command_line(inside):
     """
     ``--compare`` shares the trials, and the result says that so few rank nobody.
     """
     wanted = ("--dry-run", "--yes", "--tactician", "random", "--trials", "16", "--seed", "1003")
-    done = sealtune("optimize", CACHE, *wanted, "--compare", "grid")
+    done = inside("optimize", CACHE, *wanted, "--compare", "grid")
     assert done.returncode in (0, 3, 4), done.stderr
     assert "random and grid take turns" in " ".join(done.stdout.split())
     assert "do not rank tacticians" in " ".join(done.stdout.split())
 
 
-def test_an_unknown_tactician_to_compare_with_is_refused_by_name(sealtune):
+def test_an_unknown_tactician_to_compare_with_is_refused_by_name(inside):
     """
     The message lists the names that are allowed, with the exit code of a bad config.
     """
-    done = sealtune("optimize", CACHE, "--dry-run", "--yes", "--compare", "genius")
+    done = inside("optimize", CACHE, "--dry-run", "--yes", "--compare", "genius")
     assert done.returncode == 12
     assert "--compare genius" in done.stderr
     assert "sobol" in done.stderr
+
+
+@pytest.mark.parametrize("typed", ["block/vda/scheduler", "no"])
+def test_giving_up_a_scheduler_names_what_goes_with_it(inside, monkeypatch, typed):
+    """
+    Before the name is typed it is said what else is left as it is; afterwards what was given up.
+    """
+    asked = []
+    with_it = ["block/vda/iosched/read_expire"]
+    monkeypatch.setattr("sealtune.guard.recovery.given_up_with", lambda name: with_it)
+    monkeypatch.setattr(
+        "sealtune.guard.recovery.restore", lambda abandon: RestoreReport([], [], [])
+    )
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or typed)
+    done = inside("restore", "--abandon", "block/vda/scheduler")
+
+    assert "with it block/vda/iosched/read_expire" in asked[0]
+    assert ("read_expire  given up" in done.stdout) == (typed != "no")
+    assert "every parameter is as it was found" not in done.stdout

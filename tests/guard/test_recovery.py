@@ -72,6 +72,12 @@ def test_a_disk_that_is_gone_is_kept_in_the_journal_until_it_is_given_up_by_name
     assert "60" == killed.value(VM + "swappiness")
     with pytest.raises(KnobError, match="block/vdb/scheduler is not in the journal"):
         recovery.restore(places=killed.places, abandon=["block/vdb/scheduler"])
+    others = recovery.given_up_with("block/vda/scheduler", killed.places)
+    assert others
+    assert all("/iosched/" in name for name in others)
+    assert [] == recovery.given_up_with("block/vda/nr_requests", killed.places)
+    with pytest.raises(KnobError, match="block/vdb/scheduler is not in the journal"):
+        recovery.given_up_with("block/vdb/scheduler", killed.places)
     names = ["block/vda/scheduler", "block/vda/nr_requests"]
     assert [] == recovery.restore(places=killed.places, abandon=names).failed
     assert 0 == os.stat(killed.places.journal).st_size

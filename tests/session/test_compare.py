@@ -15,6 +15,7 @@ from sealtune.comparing import Compared, pooled, proposers, together, turns
 from sealtune.entry import resumable_request
 from sealtune.errors import ConfigError, TooLittleTimeError
 from sealtune.planning import make_plan
+from sealtune.report.comparison import comparison_lines, comparison_of
 from sealtune.report.events import RunFinished
 from sealtune.report.result import VERDICTS
 from sealtune.report.text import plan_text, result_text
@@ -43,16 +44,26 @@ def request(**wishes) -> Request:
     )
 
 
-@pytest.fixture(autouse=True)
-def unexplained(monkeypatch):
-    """Leave out what comes after the verdict: which parameters mattered takes most of the time."""
-    monkeypatch.setattr(session, "_explain", lambda *_: None)
+@pytest.fixture(autouse=True, scope="module")
+def unexplained():
+    """Leave out what is learnt of parameters from all trials: it takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "_explain", lambda *_: None)
+        patch.setattr(session, "_suspects", lambda *_: ())
+        yield
 
 
 @pytest.fixture
 def store(tmp_path):
     with SqliteStore(tmp_path / "sessions.db") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def usual(unexplained, tmp_path_factory):
+    """The store and the result of one whole comparison; only to be looked at."""
+    with SqliteStore(tmp_path_factory.mktemp("usual") / "sessions.db") as opened:
+        yield opened, tune(make_plan(request()), opened, ignore)
 
 
 def ignore(_event):
@@ -96,11 +107,11 @@ def test_every_round_everybody_has_one_turn_in_an_order_drawn_anew():
     assert order != list(turns(4, 20, seed=1002))
 
 
-def test_the_budget_is_shared_equally_and_trial_by_trial(store):
+def test_the_budget_is_shared_equally_and_trial_by_trial(usual):
     """
     Each tactician gets a third of the trials, one in each round, from the same start.
     """
-    result = tune(make_plan(request()), store, ignore)
+    store, result = usual
     rows = store.trials(result.session, "search")
     assert Counter(row.strategy for row in rows) == {1: 10, 2: 10, 3: 10}
     for at in range(0, 30, 3):
@@ -108,23 +119,22 @@ def test_the_budget_is_shared_equally_and_trial_by_trial(store):
     assert len({json.dumps(dict(row.setting), sort_keys=True) for row in rows[:3]}) == 1
 
 
-def test_there_is_one_series_of_baselines(store):
+def test_there_is_one_series_of_baselines(store, usual):
     """
     Three tacticians cost as many baseline runs as one that has all the trials, not three times.
     """
-    one, three = (
-        tune(make_plan(request(compare=others)), store, ignore) for others in ((), ("tpe", "grid"))
-    )
-    runs = [len(store.trials(result.session, "sentinel")) for result in (one, three)]
-    assert len(store.trials(three.session, "search")) == len(store.trials(one.session, "search"))
-    assert abs(runs[1] - runs[0]) <= 3
+    one = store.trials(tune(make_plan(request(compare=())), store, ignore).session)
+    three = usual[0].trials(usual[1].session)
+    counts = [Counter(row.phase for row in rows) for rows in (one, three)]
+    assert counts[0]["search"] == counts[1]["search"]
+    assert abs(counts[1]["sentinel"] - counts[0]["sentinel"]) <= 3
 
 
-def test_the_result_says_who_found_what(store):
+def test_the_result_says_who_found_what(usual):
     """
     One verdict, and beside it a row for each tactician and who the tested candidate came from.
     """
-    result = tune(make_plan(request()), store, ignore)
+    store, result = usual
     assert result.verdict in VERDICTS
     comparison = result.comparison
     lanes = comparison["lanes"]
@@ -144,11 +154,11 @@ def test_the_result_says_who_found_what(store):
     assert store.session(result.session).result["comparison"] == json.loads(json.dumps(comparison))
 
 
-def test_the_report_says_it_in_plain_words(store):
+def test_the_report_says_it_in_plain_words(usual):
     """
     Text shows a line for each tactician and that a few trials on one workload rank nobody.
     """
-    result = tune(make_plan(request()), store, ignore)
+    store, result = usual
     text = shown(result_text(store.session(result.session).result))
     for name in ("random: 10 trials", "tpe: 10 trials", "grid: 10 trials"):
         assert name in text
@@ -385,3 +395,46 @@ def test_a_tactician_without_a_working_trial_recommends_nothing():
     assert lost.ranking == ()
     assert lost.gain({"a": 3}) is None
     assert pooled((lost, found), 1) == ({"a": 60},)
+
+
+def test_few_working_trials_make_no_gain():
+    """
+    One trial, or two, give a model no idea of the noise: nothing is said instead of nonsense.
+    """
+    for count in (1, 2):
+        few = Compared(1, "ppo", searched({10 + at: 1.5 for at in range(count)}))
+        assert few.gain({"a": 10}) is None
+    assert Compared(1, "ppo", searched({10: 1.1, 60: 1.0, 90: 0.9})).gain({"a": 10}) is not None
+
+
+def test_the_caution_names_the_trials_that_each_had():
+    """
+    Where one had fewer, the largest number is not taken for everybody's.
+    """
+    one = Compared(1, "ppo", searched({10: 1.5, 60: 1.1}))
+    two = Compared(2, "tpe", searched({20: 1.2, 90: 1.0, 30: 1.1}))
+    for lanes, said in (((one, two), "2 to 3 trials each"), ((one, one), "2 trials each")):
+        told = comparison_of(lanes, {}, {}, dict, confirmed=False)
+        assert told["caution"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "interrupted", "says"),
+    [
+        (True, False, "the confirmed setting was"),
+        (False, False, "what fresh runs did not confirm was"),
+        (False, True, "what was to be confirmed when the session was interrupted was"),
+    ],
+)
+def test_who_found_the_candidate_is_said_as_far_as_it_is_known(confirmed, interrupted, says):
+    """
+    An interrupted session confirmed nothing and refuted nothing.
+    """
+    lane = Compared(1, "ppo", searched({10: 1.5, 60: 1.1, 90: 1.0}))
+    told = comparison_of(
+        (lane,), {"a": 10}, {}, dict, confirmed=confirmed, interrupted=interrupted
+    )
+    lines = dict(comparison_lines(told))
+    assert lines["Found by"] == f"{says} recommended by ppo"
+    del told["interrupted"]  # as an older sealtune stored it
+    assert "recommended by ppo" in dict(comparison_lines(told))["Found by"]

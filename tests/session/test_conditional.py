@@ -1,7 +1,14 @@
 """A session with parameters of schedulers: nothing is said of what did not exist."""
 
+import math
+import time
+
 import pytest
 
+from sealtune import workbench
+from sealtune.errors import MachineBusyError
+from sealtune.guard import RestoreReport
+from sealtune.ledger import Ledger
 from sealtune.planning import make_plan
 from sealtune.report.events import RunFinished
 from sealtune.request import Request
@@ -106,6 +113,51 @@ def test_only_what_exists_of_a_setting_is_written(plan):
     assert {SCHEDULER, READ_LATENCY, "vm.swappiness"} == set(plan.existing(whole))
     assert {} == plan.existing({READ_EXPIRE: 200})
     assert {"none", "absent"} == set(plan.in_force({}).values()) - {"60"}
+
+
+def test_what_a_scheduler_brings_unasked_is_shown_as_the_kernel_makes_it(plan):
+    """
+    A setting that names the scheduler alone: its files are there, at their defaults; others not.
+    """
+    (expire,) = [item for item in plan.built.plan if item.name == READ_EXPIRE]
+    shown = plan.in_force({SCHEDULER: "mq-deadline"})
+    assert ("500", "absent") == (shown[READ_EXPIRE], shown[READ_LATENCY])
+    assert "500" == expire.available.knob.default
+    assert 200 == plan.in_force({SCHEDULER: "mq-deadline", READ_EXPIRE: 200})[READ_EXPIRE]
+
+
+class Guard:
+    """A guard that finds what it is given."""
+
+    def __init__(self, originals):
+        self.originals, self.recovered = originals, RestoreReport([], [], [])
+        self.log = []
+
+    def restore(self):
+        return RestoreReport([], [], [])
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("planned", "now"),
+    [({}, {READ_EXPIRE: "500"}), ({READ_EXPIRE: "500"}, {}), ({READ_EXPIRE: "9"}, {})],
+    ids=["appeared", "disappeared", "disappeared with its value"],
+)
+def test_a_plan_made_under_another_scheduler_is_refused(plan, monkeypatch, planned, now):
+    """
+    Somebody switched the scheduler between plan and yes: what came or went with it says so.
+    """
+    originals = {"vm.swappiness": "60"}
+    monkeypatch.setattr(type(plan), "originals", {READ_EXPIRE: "absent", **originals, **planned})
+    monkeypatch.setattr(workbench.Guard, "start", lambda knobs: Guard({**originals, **now}))
+    ledger = Ledger(None, "x", lambda event: None, time.monotonic, math.inf)
+    with (
+        pytest.raises(MachineBusyError, match=r"read_expire was .* when the plan was made"),
+        workbench.real_machine(plan, ledger, lambda report: None),
+    ):
+        pytest.fail("it measures")
 
 
 def test_a_part_of_a_setting_without_its_scheduler_may_not_be_set(plan):

@@ -46,6 +46,7 @@ def killed_after(path, count, resume=None):
 @pytest.fixture
 def path(tmp_path, monkeypatch):
     monkeypatch.setattr(session, "_explain", lambda *_: None)  # costs more than all the rest
+    monkeypatch.setattr(session, "_suspects", lambda *_: ())
     path = tmp_path / "sessions.db"
     monkeypatch.setenv("SEALTUNE_STORE", str(path))
     return path

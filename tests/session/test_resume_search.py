@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.session.writeback import CONFIG
@@ -17,6 +18,7 @@ from sealtune.space.config import load_config
 from sealtune.store import SqliteStore
 from sealtune.tactician import TACTICIANS
 from sealtune.tactician.names import how_to_install
+from sealtune.tactician.policy import PLAIN, PolicyOptions
 from sealtune.workbench import Machine
 
 TRIALS = 12
@@ -57,8 +59,9 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def unexplained(monkeypatch):
-    """Leave out the last step, which weighs the parameters: it costs more than all the others."""
+    """Leave out what is learnt of parameters from all trials: it costs more than all the rest."""
     monkeypatch.setattr(session, "_explain", lambda *_: None)
+    monkeypatch.setattr(session, "_suspects", lambda *_: ())
 
 
 @pytest.fixture
@@ -194,6 +197,7 @@ def test_a_tactician_has_learnt_every_earlier_trial_once(store, go_on, spies, ta
     rows = [(dict(row.setting), row.score) for row in store.trials(result.session, "search")]
 
     require_whole(store, result)
+    assert len(spies) == 2  # asked again, it proposed the same: nothing had to be told at once
     assert spies[-1].told == rows
     assert spies[-1].knew[-(TRIALS - done) :] == list(range(done, TRIALS))
 
@@ -202,18 +206,16 @@ def settings_in(store, name):
     return [dict(row.setting) for row in store.trials(name, "search")]
 
 
-@pytest.mark.parametrize("done", [1, 3, 7])
 @pytest.mark.parametrize("tactician", ["random", "grid", "sobol"])
-def test_what_does_not_look_at_scores_tries_what_it_would_have_tried(
-    store, go_on, tactician, done
-):
+def test_what_does_not_look_at_scores_tries_what_it_would_have_tried(store, go_on, tactician):
     """The place in a sequence comes back: the settings are those of the uninterrupted session."""
     whole = tune(make_plan(wish(tactician=tactician)), store, ignore)
-    tune(make_plan(wish(tactician=tactician)), store, stop_after(done, "search"))
-    result = go_on()
+    for done in (1, 3, 7):
+        tune(make_plan(wish(tactician=tactician)), store, stop_after(done, "search"))
+        result = go_on()
 
-    assert result.session != whole.session
-    assert settings_in(store, result.session) == settings_in(store, whole.session)
+        assert result.session != whole.session
+        assert settings_in(store, result.session) == settings_in(store, whole.session)
 
 
 @pytest.mark.parametrize("tactician", ["ppo", "ppo-only"])
@@ -270,10 +272,22 @@ def strategies(**wishes):
     return wish(config=leader, rivals=tuple(rivals), trials=40, **wishes)
 
 
+@pytest.fixture(scope="module")
+def trials_of_each(tmp_path_factory):
+    """How many trials each strategy has in an uninterrupted contest."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        SqliteStore(tmp_path_factory.mktemp("contest") / "sessions.db") as opened,
+    ):
+        patch.setattr(session, "_explain", lambda *_: None)
+        patch.setattr(session, "_suspects", lambda *_: ())
+        whole = tune(make_plan(strategies()), opened, ignore)
+        return Counter(row.strategy for row in opened.trials(whole.session, "search"))
+
+
 @pytest.mark.parametrize("done", [1, 5, 12, 13, 20, 26, 33, 36])
-def test_an_interrupted_contest_loses_and_repeats_nothing(store, go_on, done):
+def test_an_interrupted_contest_loses_and_repeats_nothing(store, go_on, trials_of_each, done):
     """In any round, between two strategies too: each has its planned trials, each once."""
-    whole = tune(make_plan(strategies()), store, ignore)
     first = tune(make_plan(strategies()), store, stop_after(done, "search"))
     assert first.verdict == "interrupted"
     result = go_on()
@@ -285,5 +299,14 @@ def test_an_interrupted_contest_loses_and_repeats_nothing(store, go_on, done):
 
     require_whole(store, result, planned)
     counted = Counter(row.strategy for row in store.trials(result.session, "search"))
-    wanted = Counter(row.strategy for row in store.trials(whole.session, "search"))
-    assert sorted(counted.values()) == sorted(wanted.values())
+    assert sorted(counted.values()) == sorted(trials_of_each.values())
+
+
+def test_steps_that_are_set_leave_the_rest_of_ppo_only_as_it_is():
+    """A number of steps, as every description brings one, changes no other of its values."""
+    usual = replace(PLAIN, n_steps=4)
+    config = load_config({**CONFIG, "training_config": {"n_steps": 4}})
+
+    assert make_plan(wish(tactician="ppo-only", config=config)).policy_options == usual
+    assert make_plan(wish(tactician="ppo", config=config)).policy_options == PolicyOptions(4)
+    assert make_plan(wish(tactician="ppo-only")).policy_options is None

@@ -184,13 +184,16 @@ def test_a_slower_benchmark_than_planned_says_how_many_minutes_would_do(store, m
         session._share_out(plan, Short(), slow)
 
 
-def test_pairs_are_told_one_by_one_and_published_with_their_gain(store):
+def test_pairs_are_told_one_by_one_and_published_with_their_gain(store, monkeypatch):
     """
     A listener hears of each pair of the confirmation; the pairs in the result are those that the
     published gain rests on: the confirmation's, or the last check's of the smaller setting.
     """
+    monkeypatch.setattr("sealtune.session._explain", lambda *_: None)
     seen = set()
     for seed in range(1, 13):
+        if seen == {"minimal", "candidate"}:  # both are needed, no matter of which seeds
+            break
         events = []
         plan = make_plan(simulated(description=CACHE, minutes=12, seed=seed))
         result = tune(plan, store, events.append)

@@ -8,7 +8,7 @@ from sealtune.catalogue import load_catalogue
 from sealtune.errors import ConfigError, KnobError
 from sealtune.machine.disk import Disk
 from sealtune.machine.facts import Facts
-from sealtune.space.available import Availability, AvailableKnob, available_knobs
+from sealtune.space.available import Availability, AvailableKnob, LeftOut, available_knobs
 from sealtune.space.build import build_space
 from sealtune.space.config import load_config
 from sealtune.space.knobs import ChoiceKnob, IntKnob
@@ -246,6 +246,20 @@ def test_without_the_scheduler_in_the_config_the_present_one_decides(disk):
     assert "not tuned: add it as well" in both.left_out[0].reason
     with pytest.raises(ConfigError, match=r"only under block/vda/scheduler kyber; .*not tuned"):
         built(here, {"param": "read_lat_nsec"})
+
+
+def test_nobody_is_told_to_add_a_scheduler_that_cannot_be_tuned(disk):
+    """What is left out for want of its scheduler says why that one is, asked for or not."""
+    here = found(disk("none [mq-deadline] kyber", read_expire=500))
+    offered = tuple(item for item in here.offered if item.knob.name != SCHEDULER.name)
+    closed = Availability(offered, (LeftOut(SCHEDULER.name, "It cannot be written here."),))
+    for asked in ([], [{"param": "scheduler"}]):
+        both = built(closed, *asked, {"param": "read_lat_nsec"}, {"param": "read_expire"})
+        reason = {item.name: item.reason for item in both.left_out}[READ_LATENCY.name]
+
+        assert (READ_EXPIRE.name,) == both.space.names
+        assert "add it" not in reason
+        assert reason.endswith("It cannot be written here.")
 
 
 def test_choices_without_the_right_scheduler_leave_it_out(disk):

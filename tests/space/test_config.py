@@ -60,7 +60,15 @@ def test_a_written_config_reads_back_equal(document):
 
     assert config.action_space == again.action_space
     assert config.training_config == again.training_config
+    assert config.training_config.model_fields_set == again.training_config.model_fields_set
     assert config.state_space == again.state_space
+
+
+def test_what_nobody_set_is_no_wish_after_reading_it_back():
+    """A stored config asks for no number of steps that its author has not asked for."""
+    config = load_config({**FIRST, "training_config": {"learning_rate": 0.01}})
+
+    assert load_config(config.to_json()).training_config.model_fields_set == {"learning_rate"}
 
 
 def test_a_range_wider_than_the_safe_one_is_narrowed_and_said():

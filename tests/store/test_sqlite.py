@@ -2,6 +2,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.contracts.store import StoreContract, experience, in_child, new_sessi
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.errors import KeepingError
 from sealtune.store import SqliteStore, TrialRow, default_store_path
+from sealtune.store.schema import VERSION
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_a_newer_schema_is_left_alone(path):
     connection.close()
     before = path.read_bytes()
 
-    with pytest.raises(KeepingError, match="schema 99, this sealtune knows up to 2"):
+    with pytest.raises(KeepingError, match=f"schema 99, this sealtune knows up to {VERSION}"):
         SqliteStore(path)
     assert before == path.read_bytes()
 
@@ -221,3 +223,84 @@ def test_root_and_others_have_their_own_place(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert tmp_path / ".local/state/sealtune/sessions.db" == default_store_path()
+
+
+def run_by_a_shell(fix):
+    """Run the command between the colon and the next sentence, as a person would."""
+    subprocess.run(fix.split(": ", 1)[1].split("   ")[0], shell=True, check=True)
+
+
+DAMAGES = {
+    "a column is gone": ("ALTER TABLE trial DROP COLUMN strategy", "column trial.strategy"),
+    "a table is gone": ("DROP TABLE experience", "table experience"),
+    "a newer version": ("PRAGMA user_version = 99", "schema 99"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("place", ["state", "a b; touch c"])
+def test_a_damaged_store_says_what_is_wrong_and_can_be_moved_away(tmp_path, damage, place):
+    """
+    Half-way, by hand or from the future: what is wrong is named, not the permissions; the command
+    in the fix moves file and journal away, whatever the directory is called, and keeps each byte.
+    """
+    path, (statement, wrong) = tmp_path / place / "sessions.db", DAMAGES[damage]
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(KeepingError, match=wrong) as caught:
+        SqliteStore(path)
+    assert "writable" not in caught.value.fix
+    assert "SEALTUNE_STORE=" in caught.value.fix
+    assert before == path.read_bytes()
+    run_by_a_shell(caught.value.fix)
+    SqliteStore(path).close()
+
+    assert before == (path.parent / "damaged-1" / path.name).read_bytes()
+    assert [path.parent] == [one for one in tmp_path.iterdir() if one.is_dir()]
+
+
+def test_moving_away_twice_overwrites_nothing(path):
+    """
+    The second damaged file is not put over the first one.
+    """
+    path.parent.mkdir()
+    for content in (b"first, no database" * 50, b"second, no database" * 50):
+        path.write_bytes(content)
+        with pytest.raises(KeepingError, match="not a database") as caught:
+            SqliteStore(path)
+        run_by_a_shell(caught.value.fix)
+
+    kept = sorted(one.read_bytes()[:5] for one in path.parent.glob("damaged-*/*"))
+    assert [b"first", b"secon"] == kept
+
+
+@pytest.mark.parametrize("version", [0, 75])
+def test_the_database_of_another_program_is_left_alone(path, version):
+    """
+    A file that SEALTUNE_STORE names by mistake gets no table of ours, and is not to be moved.
+    """
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bookmark (url TEXT)")
+        connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(KeepingError, match="another program") as caught:
+        SqliteStore(path)
+    assert "mv " not in caught.value.fix
+    assert before == path.read_bytes()
+
+
+def test_a_directory_in_its_place_is_named_as_one(tmp_path):
+    """
+    The fix for a directory names a file in it.
+    """
+    with pytest.raises(KeepingError) as caught:
+        SqliteStore(tmp_path)
+    assert f"SEALTUNE_STORE={tmp_path}/sessions.db" in caught.value.fix

@@ -133,23 +133,27 @@ def test_several_may_be_asked_for_before_one_is_told():
     assert made.ask().keys() == {"a", "b"}
 
 
-@pytest.mark.parametrize("interrupted", [3, 9, 17])
-def test_told_the_trials_of_another_it_goes_on_as_that_one_would_have(interrupted):
-    """In the opening and after it: same seed and same trials, same next proposals."""
+def slope_sampler():
     space = Space([IntKnob("a", 0, 1000), IntKnob("b", 0, 1000)])
+    return PolicySampler("ppo", space, space.start, trials=24, seed=3)
 
-    def score(setting):
-        return 1000.0 - abs(setting["a"] - 700) - 0.5 * abs(setting["b"] - 200)
 
-    def made():
-        return PolicySampler("ppo", space, space.start, trials=24, seed=3)
-
-    whole, trials = made(), []
+@pytest.fixture(scope="module")
+def slope_trials():
+    """The trials of one whole search."""
+    whole, trials = slope_sampler(), []
     for _ in range(24):
         setting = whole.ask()
-        trials.append((setting, score(setting)))
+        score = 1000.0 - abs(setting["a"] - 700) - 0.5 * abs(setting["b"] - 200)
+        trials.append((setting, score))
         whole.tell(*trials[-1])
-    resumed = made()
+    return trials
+
+
+@pytest.mark.parametrize("interrupted", [3, 9])
+def test_told_the_trials_of_another_it_goes_on_as_that_one_would_have(slope_trials, interrupted):
+    """In the opening and after it: same seed and same trials, same next proposals."""
+    trials, resumed = slope_trials, slope_sampler()
     for trial in trials[:interrupted]:
         resumed.tell(*trial)
     for trial in trials[interrupted:]:

@@ -194,15 +194,14 @@ def test_a_focus_that_the_trials_contradict_is_forgotten(tactician, best, forgot
     assert forgotten == bool(made._start[0] > 0.5)
 
 
-@pytest.mark.parametrize("focus", [{"a": (200, 300)}, {"c": (0, 1)}, {"a": (-50, -1)}])
-def test_a_focus_that_means_nothing_here_changes_nothing(focus):
+def test_a_focus_that_means_nothing_here_changes_nothing():
     """Outside the range, or on a choice: the search is the one without it."""
-    runs = [
+    without, *others = (
         settings_of(search(SPACE, some_hill, 12, prior=Prior({"a": 30}, focus=part), seed=4))
-        for part in ({}, focus)
-    ]
+        for part in ({}, {"a": (200, 300)}, {"c": (0, 1)}, {"a": (-50, -1)})
+    )
 
-    assert runs[0] == runs[1]
+    assert others == [without] * 3
 
 
 @pytest.mark.slow

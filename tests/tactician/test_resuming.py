@@ -57,7 +57,7 @@ def uninterrupted():
     return whole
 
 
-@pytest.mark.parametrize("done", [0, 1, 2, 5, 9, 12, 17, 23])
+@pytest.mark.parametrize("done", [1, 6, 12, 20])
 @pytest.mark.parametrize("name", [name for name in HERE if name not in SLOW])
 def test_a_search_that_is_resumed_is_the_uninterrupted_one(uninterrupted, name, done):
     """Opening, population and place in a sequence come back: every later trial is the same."""

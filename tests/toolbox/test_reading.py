@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.toolbox.conftest import CACHE, improved, stored
 
 from sealtune.catalogue import load_catalogue
+from sealtune.chat.sentences import explanation
 from sealtune.errors import InputError, KnobError, SessionNotFoundError, UnclearWorkloadError
 from sealtune.guard.report import RestoreReport
 from sealtune.store import NewSession, TrialRow
@@ -199,6 +200,45 @@ def test_a_result_is_explained_with_its_evidence(toolbox, open_store):
     assert f"sealtune apply {session}" in told["undo"]
     with pytest.raises(SessionNotFoundError):
         toolbox.explain_result("19990101-0000-00")
+
+
+def weighed(told):
+    return {
+        "param": "vm.swappiness",
+        "share": 0.61,
+        "low": 0.4,
+        "high": 0.8,
+        "most_important_probability": 0.93,
+        "told": told,
+        "best": "below 20",
+    }
+
+
+def test_which_parameters_mattered_is_told_as_the_report_tells_it(toolbox, open_store):
+    """
+    Share with its interval, chance of being first, best region and effect in fresh pairs, with
+    what the figures do not mean; what cannot be told is named, and an old session says nothing.
+    """
+    basis = {"method": "x", "confidence": 0.9, "trials": 30, "reason": ""}
+    rows = [weighed(told=True), {**weighed(told=False), "param": "vm.dirty_ratio"}]
+    stored(open_store, importance=rows, importance_basis=basis)
+    heading, first, rest, limits = toolbox.explain_result()["importance"]
+
+    assert "a guess" in heading
+    assert first == (
+        "vm.swappiness: share 61 % [40, 80], first 93 %, best region below 20, "
+        "fresh pairs +10.0 % [+7.0 %, +13.0 %]"
+    )
+    assert rest == "Cannot tell from these trials: vm.dirty_ratio"
+    assert "model's guess" in limits
+    assert "share 61 %" in explanation(toolbox.explain_result())
+
+    stored(open_store, importance=[weighed(told=False)], importance_basis=basis)
+    (only,) = toolbox.explain_result()["importance"]
+    assert "cannot tell from these 30 trials" in only
+
+    stored(open_store)
+    assert toolbox.explain_result()["importance"] == []
 
 
 def test_what_a_benchmark_printed_is_cut_and_made_harmless(toolbox, open_store):

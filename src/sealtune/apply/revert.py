@@ -85,6 +85,28 @@ def revert(
     return Reverted(record.name, removed, kept, restored, left)
 
 
+def foresee_revert(name: str, root: Path = Path("/"), read: ReadLive | None = None) -> Reverted:
+    """Return what `revert` of `name` would do now; touches nothing.
+
+    Args:
+        name: What would be undone.
+        root: Directory that stands for ``/``. Live values are read for ``/`` only.
+        read: Reader of live values, asked whatever the root.
+
+    Raises:
+        KeepingError: No such name.
+        ApplyError: A file cannot be read.
+    """
+    record = _chosen(name, root)
+    if record is None:
+        return Reverted("")
+    ours, others = _our_files(record, root)
+    if read is None and root == Path("/"):
+        read = read_live
+    restored, left = _restorable(record.entries, read) if read else ({}, {})
+    return Reverted(record.name, ours, others, restored, left)
+
+
 def _chosen(name: str | None, root: Path) -> Record | None:
     names = applied_names(root)
     if name is None:
@@ -103,6 +125,14 @@ def _chosen(name: str | None, root: Path) -> Record | None:
 
 
 def _remove_files(record: Record, root: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    ours, others = _our_files(record, root)
+    for path in ours:
+        _remove(path)
+    return ours, others
+
+
+def _our_files(record: Record, root: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the files that are as we left them, and those that somebody changed since."""
     removed: list[Path] = []
     kept: list[Path] = []
     for inside, sums in record.files.items():
@@ -113,8 +143,6 @@ def _remove_files(record: Record, root: Path) -> tuple[tuple[Path, ...], tuple[P
             continue
         except OSError as error:
             raise ApplyError(f"{path}: {error.strerror}") from error
-        if ours:
-            _remove(path)
         (removed if ours else kept).append(path)
     return tuple(removed), tuple(kept)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from sealtune.apply.conflicts import Conflict, find_conflicts
 from sealtune.apply.live import ReadLive, read_live, same_value
-from sealtune.apply.plan import sysctl_file, tmpfiles_file
+from sealtune.apply.plan import exists_with, sysctl_file, tmpfiles_file
 from sealtune.apply.record import Entry, applied_names, digest, load_record
 
 FileState = Literal["as written", "changed", "missing"]
@@ -75,9 +75,11 @@ def status(root: Path = Path("/"), read: ReadLive | None = None) -> tuple[Applie
     for name in applied_names(root):
         if (record := load_record(root, name)) is None:
             continue  # reverted by another process just now
-        values = {entry.path: entry.value for entry in record.entries.values()}
+        # An earlier value under another scheduler is kept only to be undone; no file sets it.
+        kept = {n: one for n, one in record.entries.items() if exists_with(n, record.entries)}
+        values = {entry.path: entry.value for entry in kept.values()}
         files = tuple(_file(root, inside, sums) for inside, sums in record.files.items())
-        parameters = tuple(_parameter(*item, read) for item in record.entries.items())
+        parameters = tuple(_parameter(*item, read) for item in kept.items())
         conflicts = find_conflicts(
             root, sysctl_file(root, name), tmpfiles_file(root, name), values
         )

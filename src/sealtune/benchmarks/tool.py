@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from glob import glob
 from pathlib import Path
 from typing import ClassVar
@@ -257,7 +258,16 @@ def _release(path: str) -> list[int]:
 
 
 def version_of(program: Path, *arguments: str) -> str:
-    """Return the first dotted number that ``program --version`` prints, ``?`` if none."""
+    """Return the first dotted number that ``program --version`` prints, ``?`` if none.
+
+    A process asks each program once, and again when it was installed anew.
+    """
+    there = program.stat()
+    return _version(program, arguments, (there.st_ino, there.st_size, there.st_mtime_ns))
+
+
+@cache
+def _version(program: Path, arguments: tuple[str, ...], _identity: tuple[int, ...]) -> str:
     account = choose_account()
     asked = [str(program), *(arguments or ("--version",))]
     outcome = run_child(asked, account=account, cwd=Path("/"), limit=10.0)

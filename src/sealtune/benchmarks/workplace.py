@@ -115,7 +115,11 @@ class Workplace:
             if os.geteuid() == 0:
                 os.chown(path, account.uid, account.gid)
         except OSError as error:
-            raise BenchmarkFailedError(f"cannot work in {workdir}: {error}") from error
+            raise BenchmarkFailedError(
+                f"cannot work in {workdir}: {error.strerror or error}",
+                fix="Name a directory on the disk that is tuned, which can be made or written, "
+                "with --workdir.",
+            ) from error
         return cls(path, account)
 
     def remove(self) -> None:

@@ -78,6 +78,7 @@ def explanation(found: Result) -> str:
 def _explanation(found: Result) -> list[str]:
     lines = [f"- {line}" for line in found.get("evidence", ())]
     lines += _kept(found)
+    lines += [f"- {line}" for line in found.get("importance", ())]
     lines += [f"- Note: {note}" for note in found.get("notes", ())]
     return [*lines, *(f'- A benchmark said: "{text}"' for text in found.get("failures", ()))]
 

@@ -11,6 +11,7 @@ def main() -> None:
     instant, and to work when everything else is broken.
     """
     _open_closed_streams()
+    _show_what_can_be_shown()
     if sys.argv[1:2] == ["restore"]:
         from sealtune.cli.restore import main as restore
 
@@ -28,3 +29,10 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _show_what_can_be_shown() -> None:
+    """Let a sign that the locale cannot show become a question mark instead of an error."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

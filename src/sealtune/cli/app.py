@@ -22,15 +22,18 @@ app = typer.Typer(
 
 def run() -> int:
     """Parse the command line, run the command and return the exit code."""
-    from sealtune.cli import inspect, keep, memory, record, talk, tune
+    from sealtune.cli import dashboard, inspect, keep, mcp, memory, record, results, talk, tune
 
     talk.register(app)
     tune.register(app)
     app.command()(restore)
     keep.register(app)
+    results.register(app)
+    dashboard.register(app)
     memory.register(app)
     record.register(app)
     inspect.register(app)
+    mcp.register(app)
     try:
         if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
             _undo_interrupted()

@@ -1,14 +1,9 @@
-"""The commands about results: ``apply``, ``revert``, ``status``, ``sessions``, ``report``."""
+"""The commands that keep a result or undo that: ``apply``, ``revert``, ``status``."""
 
-import json
-import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from sealtune.errors import InputError
 
 if TYPE_CHECKING:
     from sealtune.apply import AppliedStatus, FilePlan
@@ -27,8 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command()(apply)
     app.command()(revert)
     app.command()(status)
-    app.command()(sessions)
-    app.command()(report)
 
 
 def apply(
@@ -136,72 +129,6 @@ def _print_status(applied: "AppliedStatus") -> None:
     for conflict in applied.conflicts:
         print(f"  note        {conflict}")
     print(f"  undo        sealtune revert {applied.name}")
-
-
-def sessions(
-    limit: Annotated[int, typer.Option("--limit", help="How many, newest first.", min=1)] = 20,
-    json_output: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> int:
-    """List past sessions, newest first."""
-    from sealtune.entry import open_store
-
-    with open_store() as store:
-        rows = store.sessions(limit)
-    if json_output:
-        print(json.dumps([_summary(row) for row in rows], indent=2))
-        return 0
-    if not rows:
-        print('no sessions yet; begin with: sealtune optimize "what this machine is for"')
-        return 0
-    for row in rows:
-        one = _summary(row)
-        mark = " SIMULATED" if row.simulated else ""
-        print(f"{row.id}  {one['started']}  {one['outcome']:<14} {row.workload}{mark}")
-    return 0
-
-
-def _summary(row: "SessionRow") -> dict[str, Any]:
-    result: Mapping[str, Any] = row.result or {}
-    outcome = str(result.get("verdict") or row.status)
-    if outcome == "improved":
-        from sealtune.report.format import percent
-
-        outcome += " " + percent(1 + result["improvement"] / 100)
-    return {
-        "id": row.id,
-        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(row.started)),
-        "status": row.status,
-        "outcome": outcome,
-        "workload": row.workload,
-        "trials": row.trials,
-        "simulated": row.simulated,
-    }
-
-
-def report(
-    session: Session = None,
-    json_output: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> int:
-    """Show the result of a session again, or what an unfinished one has learnt."""
-    from sealtune.cli.tune import console
-    from sealtune.entry import open_store
-    from sealtune.report.text import result_text, unfinished_text
-
-    with open_store() as store:
-        row = store.session(session)
-        trials = store.trials(row.id)
-    if json_output:
-        if row.result is None:
-            raise InputError(
-                f"session {row.id} is {row.status} and has no result",
-                fix="Leave --json away to see its trials.",
-            )
-        print(json.dumps(row.result, indent=2))
-    elif row.result is None:
-        console().print(unfinished_text(row, trials))
-    else:
-        console().print(result_text(row.result))
-    return 0
 
 
 def _row(session: str | None) -> "SessionRow":

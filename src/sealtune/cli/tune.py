@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from sealtune.cli.asking import confirmed, planner_for
+from sealtune.cli.dashboard import Dashboard, Page
+from sealtune.cli.offering import offer
 from sealtune.cli.options import (
     Apply,
     Approve,
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from sealtune.report.result import Result
     from sealtune.request import Request
 
-_WITH_RESUME = ("resume", "session", "yes", "apply", "json_file")
+_WITH_RESUME = ("resume", "session", "yes", "apply", "json_file", "dashboard")
 """What may be said of a session that was begun already."""
 
 
@@ -75,6 +77,7 @@ def optimize(
     yes: Yes = False,
     apply: Apply = None,
     dry_run: DryRun = False,
+    dashboard: Dashboard = False,
     json_file: JsonFile = None,
     run_seconds: RunSeconds = None,
     workdir: Workdir = None,
@@ -106,7 +109,8 @@ def optimize(
     if show_prompt:
         return _show_prompt(request)
     planner = planner_for(record, replay)
-    return _session(request, yes=yes, keep=apply, json_file=json_file, planner=planner)
+    page = Page(wanted=dashboard)
+    return _session(request, page, yes=yes, keep=apply, json_file=json_file, planner=planner)
 
 
 def plan(
@@ -178,6 +182,7 @@ def run(
     yes: Yes = False,
     apply: Apply = None,
     dry_run: DryRun = False,
+    dashboard: Dashboard = False,
     json_file: JsonFile = None,
     run_seconds: RunSeconds = None,
     workdir: Workdir = None,
@@ -188,8 +193,9 @@ def run(
     from sealtune.space.config import load_config
 
     _check_alone(context, resume=resume)
+    page = Page(wanted=dashboard)
     if resume:
-        return _resume(session, yes=yes, keep=apply, json_file=json_file)
+        return _resume(session, page, yes=yes, keep=apply, json_file=json_file)
     if config is None:
         raise InputError("no config given", fix="sealtune run CONFIG.json, or --resume")
     request = Request(
@@ -206,7 +212,7 @@ def run(
         approved_command=approve_command,
         command=_command_line(),
     )
-    return _session(request, yes=yes, keep=apply, json_file=json_file)
+    return _session(request, page, yes=yes, keep=apply, json_file=json_file)
 
 
 def console() -> "Console":
@@ -240,15 +246,18 @@ def _check_alone(context: typer.Context, *, resume: bool) -> None:
         )
 
 
-def _resume(wanted: str | None, *, yes: bool, keep: bool | None, json_file: str | None) -> int:
+def _resume(
+    wanted: str | None, page: Page, *, yes: bool, keep: bool | None, json_file: str | None
+) -> int:
     from sealtune.entry import resumable_request
 
     request, session = resumable_request(wanted)
-    return _session(request, yes=yes, keep=keep, json_file=json_file, resume=session)
+    return _session(request, page, yes=yes, keep=keep, json_file=json_file, resume=session)
 
 
 def _session(
     request: "Request",
+    page: Page | None = None,
     *,
     yes: bool,
     keep: bool | None,
@@ -257,24 +266,26 @@ def _session(
     planner: "Planner | None" = None,
 ) -> int:
     _check_writable(json_file)
+    page = page or Page(wanted=False)
     # With `--json -` stdout belongs to the document; people read stderr then.
     stdout = sys.stdout
     for_people = sys.stderr if json_file == "-" else stdout
-    with contextlib.redirect_stdout(for_people):
+    with contextlib.redirect_stdout(for_people), page:
         planner = planner or planner_for(None, None)
-        result = _talk_through(request, planner, yes=yes, resume=resume)
+        result = _talk_through(request, planner, page, yes=yes, resume=resume)
         if result is None:
             print("nothing was touched")
             return 0
         try:
-            _offer(result, keep)
+            offer(result, keep)
         finally:
             _hand_over(result, json_file, stdout)
+        page.linger()
     return result.exit_code
 
 
 def _talk_through(
-    request: "Request", planner: "Planner", *, yes: bool, resume: str | None
+    request: "Request", planner: "Planner", page: Page, *, yes: bool, resume: str | None
 ) -> "Result | None":
     """Show the plan, ask, run, show the result; ``None`` when the person said no."""
     from sealtune.entry import check_ready, open_store
@@ -290,6 +301,7 @@ def _talk_through(
     with open_store() as store:  # a history that cannot be kept is said before the question
         if not yes and not confirmed("Start? [y/N] "):
             return None
+        page.open()
         progress = Progress(screen, made.originals, simulated=made.simulated)
         with progress.shown() as notify:
             result = tune(made, store, notify, resume=resume)
@@ -312,21 +324,6 @@ def _show_prompt(request: "Request") -> int:
 
     print(prompt_for(request))
     return 0
-
-
-def _offer(result: "Result", keep: bool | None) -> None:
-    """Apply a confirmed gain if the person wants it; an interrupted session offers nothing."""
-    if result.verdict != "improved" or result.simulated or not result.success or keep is False:
-        return
-    if keep is None:
-        if not sys.stdin.isatty():
-            return
-        if not confirmed("Apply permanently? [y/N] "):
-            print(f"Nothing was kept. Later: sealtune apply {result.session}")
-            return
-    from sealtune.cli.keep import apply_session
-
-    apply_session(result.session)
 
 
 def _check_writable(target: str | None) -> None:

@@ -50,9 +50,7 @@ def restore(
         journal = Journal(places.journal, kernel.boot_id())
         try:
             if abandon:
-                named = [_path_of(name, journal.state) for name in abandon]
-                held = journal.state.held.items()
-                given_up = [p for p, entry in held if p in named or entry.decider in named]
+                given_up = _given_up(abandon, journal.state)
                 journal.append("abandon", durable=True, paths=given_up)
             return put_back(kernel, journal)
         finally:
@@ -82,6 +80,27 @@ def pending(places: Places = PLACES) -> list[str]:
     if state.boot != Kernel(places.root).boot_id():
         return []
     return [entry.name for entry in state.held.values()]
+
+
+def given_up_with(name: str, places: Places = PLACES) -> list[str]:
+    """Return what would be given up together with `name`: what exists only under a choice of it.
+
+    Raises:
+        NotRootError: This user may not read the journal.
+        JournalError: It is damaged or not ours.
+        KnobError: `name` is not in it.
+    """
+    from sealtune.guard.journal import State, replay
+
+    state = State()
+    if not _is_empty(places):
+        try:
+            with open(places.journal, "rb") as file:
+                state, _ = replay(file.read(), places.journal)
+        except PermissionError as error:
+            raise NotRootError(f"only root reads {places.journal}") from error
+    mine = _path_of(name, state)
+    return [state.held[path].name for path in _given_up([name], state) if path != mine]
 
 
 def check_free(places: Places = PLACES) -> None:
@@ -118,6 +137,12 @@ def _is_empty(places: Places) -> bool:
         return True
     except PermissionError as error:
         raise NotRootError(f"{places.journal} belongs to root") from error
+
+
+def _given_up(names: Collection[str], state: "State") -> list[str]:
+    """Return the paths of `names`, and of what exists only under a choice of one of them."""
+    named = [_path_of(name, state) for name in names]
+    return [p for p, entry in state.held.items() if p in named or entry.decider in named]
 
 
 def _path_of(name: str, state: "State") -> str:

@@ -18,6 +18,7 @@ def comparison_of(
     existing: "Callable[[Setting], Setting]",
     *,
     confirmed: bool,
+    interrupted: bool = False,
 ) -> dict[str, Any] | None:
     """Return who found what; ``None`` when nobody was compared.
 
@@ -27,21 +28,25 @@ def comparison_of(
         originals: Parameter name to the value the machine had.
         existing: Returns the part of a setting that exists when it is set.
         confirmed: Whether those pairs confirmed it.
+        interrupted: Whether the session ended before they could.
 
     Returns:
         ``lanes`` (one row each), ``candidate_from`` (who recommended what the fresh pairs tested),
-        ``candidate_is_start`` (it is where all of them began), ``confirmed``, ``caution``.
+        ``candidate_is_start`` (it is where all of them began), ``confirmed``,
+        ``interrupted``, ``caution``.
     """
     if not lanes:
         return None
     from sealtune.comparing import holds, proposers
 
-    trials = max(len(lane.search.trials) for lane in lanes)
+    counts = sorted({len(lane.search.trials) for lane in lanes})
+    trials = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     return {
         "lanes": tuple(_row(lane, originals, existing) for lane in lanes),
         "candidate_from": tuple(lane.tactician for lane in proposers(lanes, chosen)),
         "candidate_is_start": bool(chosen) and holds(lanes[0].search.start, chosen),
         "confirmed": confirmed,
+        "interrupted": interrupted,
         "caution": f"{trials} trials each on one workload do not rank tacticians: another seed, "
         "or another workload, may turn the order round.",
     }
@@ -101,6 +106,8 @@ def _whence(comparison: Mapping[str, Any]) -> str:
         return ""
     confirmed = comparison["confirmed"]
     what = "the confirmed setting" if confirmed else "what fresh runs did not confirm"
+    if comparison.get("interrupted"):
+        what = "what was to be confirmed when the session was interrupted"
     if comparison["candidate_is_start"]:
         return f"{what} is where all of them began, and was recommended by {listed(names)}"
     return f"{what} was recommended by {listed(names)}"

@@ -193,6 +193,7 @@ def conclude(plan: Plan, accounts: Accounts, found: Found) -> Result:
             plan.originals,
             plan.existing,
             confirmed=verdict == "improved",
+            interrupted=verdict == "interrupted",
         ),
         strategist=plan.config.strategist,
         strategies=tuple(

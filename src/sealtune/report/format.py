@@ -54,3 +54,22 @@ def memory(amount: int) -> str:
     """
     gibibytes = amount / 1024**3
     return f"{gibibytes:.3g} GiB" if gibibytes >= 1 else f"{amount / 1024**2:.0f} MiB"
+
+
+def number(value: float) -> str:
+    """Return a measured value with four digits or so, its thousands apart.
+
+    >>> number(14341.2), number(0.0123456), number(998.6)
+    ('14,341', '0.01235', '998.6')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def printable(text: str) -> str:
+    r"""Return `text` on one line without what steers a terminal or a reader's eye.
+
+    >>> printable("tps\x1b[2J\u202e 1\n2")
+    'tps[2J 1 2'
+    """
+    spaced = "".join(" " if sign in "\n\r\t" else sign for sign in text)
+    return "".join(sign for sign in spaced if sign.isprintable())

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sealtune.store import SessionRow, TrialRow
     from sealtune.strategist import Reading
 
-_SIMULATED = Text("SIMULATED: no kernel parameter and no benchmark was touched", style="magenta")
+SIMULATED = "SIMULATED: no kernel parameter and no benchmark was touched"
+_SIMULATED = Text(SIMULATED, style="magenta")
 _COLOURS = {"improved": "bold green", "worse": "bold red", "unsafe": "bold red"}
 
 
@@ -142,7 +143,7 @@ def result_text(result: Mapping[str, Any]) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for label, text in (*_reasons(result["knobs"]), *_evidence(result), *_undo(result)):
+    for label, text in (*_reasons(result["knobs"]), *evidence(result), *_undo(result)):
         table.add_row(label, Text(text))
     parts.append(table)
     return Group(*parts)
@@ -174,7 +175,8 @@ def _reasons(knobs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return why + costs
 
 
-def _evidence(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def evidence(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return label and text of each figure that the verdict of `result` rests on."""
     lines = []
     noise, checks, gain, seconds = (result[key] for key in ("noise", "checks", "gain", "seconds"))
     if result["pairs"]:
@@ -258,6 +260,14 @@ def _undo(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def unfinished_text(row: "SessionRow", trials: Sequence["TrialRow"]) -> RenderableType:
     """Return what a session without a verdict has learnt; never a gain."""
+    lines = unfinished_lines(row, trials)
+    if row.status == "interrupted":
+        lines.append("go on: sealtune run --resume --session " + row.id)
+    return Group(*(Text(line) for line in lines))
+
+
+def unfinished_lines(row: "SessionRow", trials: Sequence["TrialRow"]) -> list[str]:
+    """Return what a session without a verdict has learnt, the state of things first."""
     tried = [trial for trial in trials if trial.phase == "search"]
     scored = [trial for trial in tried if trial.score is not None]
     lines = [
@@ -269,6 +279,4 @@ def unfinished_text(row: "SessionRow", trials: Sequence["TrialRow"]) -> Renderab
         lines.append(
             f"Highest reward {best.score:.1f} (baseline 100): {setting_text(best.setting)}"
         )
-    if row.status == "interrupted":
-        lines.append("go on: sealtune run --resume --session " + row.id)
-    return Group(*(Text(line) for line in lines))
+    return lines

@@ -98,7 +98,7 @@ def build_space(
             plan.append(_plan(wanted, offered[name]))
         else:
             left_out.append(LeftOut(name, reasons.get(name, "This machine does not offer it.")))
-    plan, never = _possible(_once(plan))
+    plan, never = _possible(_once(plan), reasons)
     left_out += never
     if not plan:
         told = "\n".join(f"{item.name}: {item.reason}" for item in left_out)
@@ -122,8 +122,13 @@ def _once(plan: list[PlannedKnob]) -> list[PlannedKnob]:
     return list({item.name: item for item in reversed(plan)}.values())[::-1]
 
 
-def _possible(plan: list[PlannedKnob]) -> tuple[list[PlannedKnob], list[LeftOut]]:
-    """Give each conditional parameter its condition; leave out what would never exist."""
+def _possible(
+    plan: list[PlannedKnob], refused: dict[str, str]
+) -> tuple[list[PlannedKnob], list[LeftOut]]:
+    """Give each conditional parameter its condition; leave out what would never exist.
+
+    `refused` is what cannot be tuned on this machine, with the reason.
+    """
     tried = {item.name: item.choices for item in plan}
     kept: list[PlannedKnob] = []
     left_out: list[LeftOut] = []
@@ -133,6 +138,8 @@ def _possible(plan: list[PlannedKnob]) -> tuple[list[PlannedKnob], list[LeftOut]
             kept.append(item)
         elif under.param not in tried:
             reason = f"It exists only {under}; that is another now and not tuned: add it as well."
+            if under.param in refused:
+                reason = f"It exists only {under}; that is another now. {refused[under.param]}"
             left_out.append(LeftOut(item.name, reason))
         elif values := tuple(value for value in under.values if value in tried[under.param]):
             kept.append(replace(item, when=(under.param, values)))

@@ -9,7 +9,9 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
+    model_serializer,
     model_validator,
 )
 
@@ -156,6 +158,12 @@ class TrainingConfig(BaseModel):
     vf_coef: Annotated[Number, Field(ge=0, le=10)] | None = None
     max_grad_norm: Annotated[Number, Field(gt=0, le=100)] | None = None
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_it_was_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what nobody set: read again, it would count as a wish."""
+        written: dict[str, Any] = handler(self)
+        return {name: value for name, value in written.items() if name in self.model_fields_set}
 
 
 class RewardWeights(BaseModel):

@@ -7,10 +7,12 @@ A lower layer than the benchmarks: it takes and returns plain fields. `SqliteSto
 from sealtune.store.base import NewSession, SessionRow, Store, TrialRow
 from sealtune.store.database import default_store_path
 from sealtune.store.experience import Experience
+from sealtune.store.moments import Moment
 from sealtune.store.sqlite import SqliteStore
 
 __all__ = [
     "Experience",
+    "Moment",
     "NewSession",
     "SessionRow",
     "SqliteStore",

@@ -3,9 +3,13 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sealtune.store.experience import Experience
+
+if TYPE_CHECKING:
+    from sealtune.store.moments import Moment
 
 Status = Literal["running", "interrupted", "finished", "failed"]
 EndStatus = Literal["interrupted", "finished", "failed"]
@@ -144,7 +148,12 @@ class Store(Protocol):
     of readers may look on while one process writes; what cannot be kept is an error, not silence.
     Every method raises `sealtune.errors.KeepingError` when the disk, the file or its schema does
     not allow the operation; whatever was stored before is then still there.
+
+    Attributes:
+        path: The file that it is kept in; what belongs to a session lies beside it.
     """
+
+    path: Path
 
     def begin(self, session: NewSession) -> str:
         """Store `session` as running in this process and return its new, unique id."""
@@ -188,6 +197,16 @@ class Store(Protocol):
 
     def mark_interrupted(self) -> Sequence[str]:
         """Mark running sessions whose process is gone, and return their ids."""
+
+    def add_moments(self, session_id: str, moments: "Sequence[Moment]") -> None:
+        """Keep what a session says beside its trials; durable only with its next trial.
+
+        Raises:
+            SessionNotFoundError: No session has exactly this id.
+        """
+
+    def moments(self, session_id: str) -> "Sequence[Moment]":
+        """Return what the session said, in order."""
 
     def add_experience(self, experience: Experience) -> None:
         """Make `experience` durable.

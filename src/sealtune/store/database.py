@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from sealtune.errors import KeepingError
-from sealtune.store import schema
+from sealtune.store import damage, schema
 
 _LOCK_WAIT_SECONDS = 10.0
 
@@ -36,7 +36,7 @@ class Database:
         path: The database file; `default_store_path` when ``None``.
 
     Raises:
-        KeepingError: The file cannot be opened, is no database, or a newer sealtune wrote it.
+        KeepingError: The file cannot be opened, is damaged, or is not this sealtune's.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -63,11 +63,7 @@ class Database:
         self._connection.row_factory = sqlite3.Row
         with self._explained():
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > schema.VERSION:
-                raise KeepingError(
-                    f"{self.path}: schema {version}, this sealtune knows up to {schema.VERSION}",
-                    fix="Use the newer sealtune that wrote it, or another store file.",
-                )
+            damage.require_ours(self._connection, self.path, version)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
@@ -75,6 +71,8 @@ class Database:
             with self._explained():
                 self._connection.executescript(schema.CREATE)
             self._upgrade()
+        with self._explained():
+            damage.require_whole(self._connection, self.path)
 
     def _upgrade(self) -> None:
         """Bring the tables of an older file up to date; a fresh file has version 0."""
@@ -91,7 +89,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise KeepingError(f"{self.path}: {error}", fix=_fix_for(error, self.path)) from error
+            fix = damage.fix_for(error, self.path)
+            raise KeepingError(f"{self.path}: {error}", fix=fix) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -120,14 +119,3 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _fix_for(error: sqlite3.Error, path: Path) -> str:
-    text = str(error)
-    if "full" in text or "disk I/O" in text:
-        return f"Free space on the disk of {path.parent}; every trial stored until then is kept."
-    if "locked" in text:
-        return "Another process holds the file; wait for it, then run again."
-    if "malformed" in text or "not a database" in text:
-        return f"Move {path} and its -wal and -shm files away; a new one is created."
-    return f"Make {path} and its directory readable and writable, or choose another place."

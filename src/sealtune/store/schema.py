@@ -5,8 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-VERSION = 2
-"""1: sessions, trials, intervals. 2: experiences beside them; which strategy a trial was for."""
+VERSION = 3
+"""1: sessions, trials, intervals. 2: experiences beside them; which strategy a trial was for.
+3: what a running session says beside its trials."""
 
 # A finished trial never changes: the database itself refuses, whatever the program tries.
 TABLES = """
@@ -82,6 +83,14 @@ CREATE TABLE IF NOT EXISTS experience (
   failed TEXT NOT NULL,
   simulated INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS moment (
+  number INTEGER PRIMARY KEY,
+  session INTEGER NOT NULL REFERENCES session (number),
+  at REAL NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('plan', 'phase', 'run', 'note', 'error')),
+  body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS moment_of ON moment (session);
 CREATE TRIGGER IF NOT EXISTS experience_stays BEFORE UPDATE ON experience
   BEGIN SELECT RAISE(ABORT, 'an experience never changes'); END;
 CREATE TRIGGER IF NOT EXISTS trial_stays BEFORE UPDATE ON trial

@@ -17,6 +17,7 @@ from sealtune.store.base import (
     SessionRow,
     TrialRow,
 )
+from sealtune.store.moments import MomentTable
 from sealtune.store.owner import Owner
 from sealtune.store.remembering import ExperienceTable
 
@@ -25,7 +26,7 @@ _SESSION = (
 )
 
 
-class SqliteStore(ExperienceTable):
+class SqliteStore(ExperienceTable, MomentTable):
     """A `sealtune.store.Store` in one file; the directory is created when missing.
 
     Each trial is one transaction, synced to disk before `add_trial` returns (WAL with

@@ -6,8 +6,11 @@ from typing import Any
 
 from sealtune import apply as files
 from sealtune.apply import AppliedStatus, FilePlan
+from sealtune.apply.live import ReadLive
 from sealtune.apply.record import applied_names, load_record
+from sealtune.apply.revert import Reverted, foresee_revert
 from sealtune.catalogue import load_catalogue
+from sealtune.catalogue.knob import ABSENT
 from sealtune.errors import GuardError, KeepingError, NothingConfirmedError, NotRootError
 from sealtune.guard import recovery
 from sealtune.store import SessionRow
@@ -81,13 +84,13 @@ def apply_session(row: SessionRow, root: Path = ROOT) -> dict[str, Any]:
     }
 
 
-def revert_preview(name: str | None, root: Path = ROOT) -> str:
+def revert_preview(name: str | None, root: Path = ROOT, read: ReadLive | None = None) -> str:
     """Return which files would go and which values would come back.
 
     Raises:
         KeepingError: Nothing is applied, no such name, or several and none was named.
     """
-    chosen = _chosen(name, root)
+    chosen = _chosen(name, root, read)
     record = load_record(root, chosen.name)
     if record is None:  # reverted by another process just now
         raise KeepingError(f"{chosen.name!r} is not applied", fix=_NOTHING)
@@ -100,24 +103,32 @@ def revert_preview(name: str | None, root: Path = ROOT) -> str:
         }
         lines.append(says[file.state])
     lines += ["", "Values:"]
-    for parameter in chosen.parameters:
-        before = record.entries[parameter.name].previous
-        lines.append(_value_line(parameter.name, parameter.live, parameter.state, before))
+    foreseen = foresee_revert(chosen.name, root, read)
+    live = {parameter.name: parameter.live for parameter in chosen.parameters}
+    for knob, entry in record.entries.items():
+        lines.append(_value_line(knob, live.get(knob), entry.previous, foreseen))
+    for knob in foreseen.restored.keys() - record.entries.keys():
+        lines.append(f"  {knob} -> {foreseen.restored[knob]}: comes back as it was")
     return "\n".join(lines) + "\n"
 
 
-def _value_line(name: str, live: str | None, state: str, before: str) -> str:
+def _value_line(name: str, live: str | None, before: str, foreseen: Reverted) -> str:
+    if name in foreseen.restored:
+        return f"  {name}: {live or 'absent'} -> {foreseen.restored[name]}"
+    if name in foreseen.left:
+        found = foreseen.left[name]
+        if found == ABSENT:
+            return f"  {name}: not there any more, left alone"
+        return f"  {name} = {found}: somebody changed it since, left alone"
     if live is None:
         return f"  {name}: not read, left alone"
-    if live == before:
-        return f"  {name} = {before}: is so already"
-    if state == "drifted":
-        return f"  {name} = {live}: somebody changed it since, left alone"
-    return f"  {name}: {live} -> {before}"
+    if before == ABSENT:
+        return f"  {name} = {live}: goes when the choice that brought it goes"
+    return f"  {name} = {before}: is so already"
 
 
-def _chosen(name: str | None, root: Path) -> AppliedStatus:
-    found = {one.name: one for one in files.status(root)}
+def _chosen(name: str | None, root: Path, read: ReadLive | None = None) -> AppliedStatus:
+    found = {one.name: one for one in files.status(root, read)}
     if not found:
         raise KeepingError("nothing is applied", fix=_NOTHING)
     if name is None:

@@ -52,6 +52,7 @@ def explained(
         "metric": dict(result["metric"]),
         "gain": result["gain"],
         "evidence": evidence(result),
+        "importance": importance(result),
         "parameters": [_parameter(knob) for knob in result["knobs"]],
         "notes": [printable(note) for note in result["notes"]],
         "restored": result["restored"],
@@ -111,6 +112,23 @@ def evidence(result: Mapping[str, Any]) -> list[str]:
         f"{result['trials_failed']} failed"
     )
     return lines
+
+
+def importance(result: Mapping[str, Any]) -> list[str]:
+    """Return which parameters mattered in the search, one sentence each, as a report says it."""
+    from sealtune.report.importance import mattered, shown_shares
+
+    found = mattered(result)
+    if found is None:
+        return []
+    lines = [found.heading]
+    for row in found.told:
+        share, first = shown_shares(row)
+        said = f"{row['param']}: share {share}, first {first}"
+        said += f", best region {row.get('best') or 'not clear'}"
+        effect = found.effects.get(row["param"], "not tested") if found.effects else None
+        lines.append(said + (f", fresh pairs {effect}" if effect else ""))
+    return [*lines, *(text for text in (found.rest, found.limits) if text)]
 
 
 def _failures(trials: Sequence[TrialRow]) -> list[str]:

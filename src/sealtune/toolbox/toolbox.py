@@ -119,13 +119,23 @@ class Toolbox(ReadingTools):
         """
         from sealtune.session import tune
 
+        plan = self.taken(config_json)
+        with self._open_store() as store:
+            return bounded(results.short(tune(plan, store, self.notify).as_dict()))
+
+    def taken(self, config_json: str | dict[str, Any]) -> "Plan":
+        """Return the plan that a yes to ``optimize_workload`` is about: to be run now, once.
+
+        Raises:
+            InputError: This machine has changed since it was shown.
+            MachineBusyError: Something else uses this machine, and that was not shown.
+        """
         self._refuse_unrestored()
         kept = self._proposals.take(proposals.asked(config_json))
         busy = entry.check_ready(kept.plan)
         if busy and not kept.shown:
             raise MachineBusyError(" ".join(busy), fix="Wait until the machine is quiet.")
-        with self._open_store() as store:
-            return bounded(results.short(tune(kept.plan, store, self.notify).as_dict()))
+        return kept.plan
 
     def apply_permanently(self, session: str = "last") -> dict[str, Any]:
         """Keep the confirmed gain of a session for good: sysctl.d, tmpfiles.d and live values.
