@@ -179,7 +179,7 @@ class Ledger:
         """Pass an event on; a terminal that is gone must not keep the machine from its restore."""
         try:
             self.notify(event)
-        except OSError:
+        except (OSError, UnicodeError):  # or one that cannot show such a text
             self.notify = _nobody
 
     def seconds(self) -> dict[str, float]:

@@ -44,6 +44,7 @@ from sealtune.verdict import (
 from sealtune.workbench import (
     Machine,
     SimulatedClock,
+    interrupts_held,
     real_machine,
     signals_interrupt,
     simulated_machine,
@@ -87,7 +88,13 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
             ledger.say("error", text=str(error), fix=getattr(error, "fix", ""))
         raise
     _explain(plan, ledger, found)
-    result = conclude(plan, ledger, found)
+    with interrupts_held():  # a late or second Ctrl-C must not cost what was found
+        return _concluded(plan, store, ledger, found)
+
+
+def _concluded(plan: Plan, store: Store, ledger: Ledger, found: Found) -> Result:
+    """Store and tell the result, and remember what was learnt."""
+    session, result = ledger.session, conclude(plan, ledger, found)
     # A confirmed gain is a result, even if its minimising was interrupted: nothing to resume.
     unfinished = found.interrupted and result.verdict == "interrupted"
     try:

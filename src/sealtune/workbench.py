@@ -89,8 +89,10 @@ def real_machine(
         with interrupts_held(), contextlib.ExitStack() as last:
             last.callback(plan.adapter.teardown)
             last.callback(guard.close)
-            restored(guard.restore())
-            ledger.phase("restore", "every parameter is back; removing the benchmark's files")
+            report = guard.restore()
+            restored(report)
+            back = "NOT every parameter is back" if report.failed else "every parameter is back"
+            ledger.phase("restore", f"{back}; removing the benchmark's files")
 
 
 def _require_unchanged(plan: Plan, originals: Mapping[str, str]) -> None:

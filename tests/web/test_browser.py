@@ -57,6 +57,7 @@ def tab(browser):
 def expect(locator):
     from playwright.sync_api import expect as until
 
+    until.set_options(timeout=30_000)  # two slow processors may take their time
     return until(locator)
 
 

@@ -48,7 +48,7 @@ def sealtune(tmp_path):
     for process in started:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 @pytest.fixture
@@ -86,7 +86,6 @@ def test_a_session_is_followed_from_its_start_to_its_verdict(page, sealtune):
     session = _optimize(sealtune, "40")
     expect(page.locator("#title")).to_have_text("a write-heavy PostgreSQL database")
     expect(page.locator("#simulated")).to_be_visible()
-    expect(page.locator("#parameters .changed").first).to_be_visible()
     expect(page.locator("#curve-says")).to_contain_text("trials beside")
     expect(page.locator("#verdict")).to_be_visible()
     printed = " ".join(session.communicate(timeout=60)[0].split())

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ADDRESS = "dashboard  "
 _END_SECONDS = 5.0
+_LAST_LOOK_SECONDS = 2.5
 
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; others than loopback need TLS.")
@@ -85,12 +87,15 @@ def dashboard(
     from sealtune.web.security import Logins
     from sealtune.web.serving import bind, serve
 
-    run_last()
+    if not allow_apply:  # what it starts to keep a gain, the guard included, must get its turn
+        run_last()
     tls = (tls_cert, tls_key) if tls_cert and tls_key else None
     listener, address = bind(host, port, tls=tls, without_tls=without_tls)
     logins = Logins()
     with listener, SqliteStore(default_store_path()) as store:
-        confined = not allow_apply and confine_writes([store.path.parent, Path("/dev/null")])
+        # The files, not their directory: beside them lie the guard's journal and what was applied.
+        mine = [Path(f"{store.path}{end}") for end in ("", "-wal", "-shm")]
+        confined = not allow_apply and confine_writes([*mine, Path("/dev/null")])
         desk = Desk(store.path, keeping(allow_apply=allow_apply))
         feed = Feed(store, desk, of_process=os.getppid() if with_session else None)
         application = create_app(
@@ -119,6 +124,8 @@ def _explain(port: int, *, local: bool, confined: bool, apply: bool) -> None:
         lines.append("Started with --allow-apply: it may keep a confirmed gain for good.")
     elif confined:
         lines.append("It cannot write kernel parameters: the kernel confines it (Landlock).")
+    else:
+        lines.append("This kernel has no Landlock: only its own code keeps it from writing.")
     lines.append("Ctrl-C ends it.")
     for line in lines:
         print(f"           {line}", flush=True)
@@ -135,6 +142,8 @@ class Page:
         self._wanted = wanted
         self._process: subprocess.Popen[str] | None = None
         self._address = ""
+        self._seen = False
+        """Whether the person has had time to see how it ended."""
 
     def open(self) -> None:
         """Start it and print its address.
@@ -145,7 +154,7 @@ class Page:
         if not self._wanted:
             return
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sealtune", "dashboard", "--with-session"],
+            [sys.executable, "-P", "-m", "sealtune", "dashboard", "--with-session"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -162,11 +171,16 @@ class Page:
 
     def linger(self) -> None:
         """At a terminal keep the page alive after the verdict, until Enter or Ctrl-C."""
-        if not self._address or not sys.stdin.isatty():
+        if not self._address or not sys.stdin.isatty() or not self._is_there():
             return
+        _forget_typed()
         print(f"The dashboard stays open: {self._address}")
         with contextlib.suppress(KeyboardInterrupt, EOFError):
             input("Press Enter to end it. ")
+        self._seen = True
+
+    def _is_there(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def __enter__(self) -> Self:
         return self
@@ -175,6 +189,8 @@ class Page:
         process = self._process
         if process is None:
             return
+        if self._address and not self._seen and self._is_there():
+            time.sleep(_LAST_LOOK_SECONDS)  # the end is still to be shown
         if process.stdin:
             process.stdin.close()  # it ends by that, also when this process is killed
         try:
@@ -184,6 +200,14 @@ class Page:
             process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+def _forget_typed() -> None:
+    """Drop what was typed before the question was there."""
+    import termios
+
+    with contextlib.suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def keeping(*, allow_apply: bool) -> "Keeping":
@@ -221,7 +245,7 @@ def _apply(row: "SessionRow") -> Mapping[str, Any]:
     """Keep the gain by the command that a person would type, in a process of its own."""
     from sealtune.errors import ApplyError
 
-    command = [sys.executable, "-m", "sealtune", "apply", row.id, "--yes"]
+    command = [sys.executable, "-P", "-m", "sealtune", "apply", row.id, "--yes"]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         said = done.stderr.strip().removeprefix("error: ").partition("\nfix:")

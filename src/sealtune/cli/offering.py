@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import sys
+import termios
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ def _ask(session: str) -> None:
 
 def answered(question: str, elsewhere: "Elsewhere") -> bool:
     """Ask at the terminal and take the first answer, from there or from `elsewhere`."""
+    with contextlib.suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before it was asked
     print(question, end="", flush=True)
     ready, _, _ = select.select([sys.stdin, elsewhere], [], [])
     if elsewhere in ready:
@@ -66,7 +69,9 @@ class Elsewhere:
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
         self._over = threading.Event()
-        self._error: SealtuneError | None = None
+        self._error: SealtuneError | None = BusyError(
+            "the session ended before it was kept", fix="Look at the session's terminal."
+        )
 
     def fileno(self) -> int:
         """Return what becomes readable with the yes."""

@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def sessions(
-    limit: Annotated[int, typer.Option("--limit", help="How many, newest first.", min=1)] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", help="How many, newest first.", min=1, max=10**6)
+    ] = 20,
     json_output: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> int:
     """List past sessions, newest first, each with its search as a sparkline."""

@@ -280,7 +280,8 @@ def _session(
             offer(result, keep)
         finally:
             _hand_over(result, json_file, stdout)
-        page.linger()
+        if result.verdict != "interrupted":  # who ended it has seen enough
+            page.linger()
     return result.exit_code
 
 

@@ -1,5 +1,6 @@
 """A person's yes: asked of them where the client can do that, else repeated by the assistant."""
 
+import hashlib
 from typing import Annotated
 
 from mcp.server.mcpserver import Context
@@ -19,8 +20,8 @@ UNDOES = ToolAnnotations(
 Repeated = Annotated[
     str,
     Field(
-        description="Only where this client cannot ask its user: the same name or whole id once "
-        "more, after the person has seen everything and said yes."
+        description="Only where this client cannot ask its user: what the tool that showed it "
+        "says is to be repeated, after the person has seen everything and said yes."
     ),
 ]
 
@@ -46,7 +47,7 @@ def can_ask(context: Context) -> bool:
 
 
 def question(
-    context: Context, shown: str, *, expected: str, confirm: str, asks: str
+    context: Context, shown: str, *, expected: str, confirm: str, asks: str, preview: str = ""
 ) -> Elicit[Confirm] | Confirm:
     """Return what to ask the person, or the yes that the assistant handed on from them.
 
@@ -56,12 +57,20 @@ def question(
         expected: What `confirm` has to be where nobody can be asked.
         confirm: What the assistant said.
         asks: The question itself.
+        preview: Tool that shows it and says what to repeat, where that is not plain to see.
 
     Raises:
         InputError: Nobody can be asked, and `confirm` is not what it should be.
     """
     if can_ask(context):
         return Elicit(f"{shown}\n{asks}", Confirm)
+    if confirm != expected and preview:
+        raise InputError(
+            f"confirm: {confirm!r:.80} is not what {preview} says now, and this client cannot ask "
+            "its user",
+            fix=f"Call {preview}, show the person all of it, and after their yes call this again "
+            "with the `confirm` that it returned.",
+        )
     if confirm != expected:
         raise InputError(
             f"confirm: {confirm!r:.80} is not {expected!r}, and this client cannot ask its user",
@@ -69,6 +78,11 @@ def question(
             f"confirm={expected!r}.",
         )
     return Confirm(yes=True)
+
+
+def code(name: str, shown: str) -> str:
+    """Return what has to be repeated: another one as soon as something else would be done."""
+    return f"{name}:{hashlib.sha256(shown.encode()).hexdigest()[:8]}"
 
 
 def said_yes(answer: ElicitationResult[Confirm]) -> bool:

@@ -14,6 +14,7 @@ from sealtune.request import Request
 from sealtune.store import SqliteStore
 from sealtune.strategist.model.choice import EMBEDDED
 from sealtune.strategist.model.privacy import gather_identity, scrub
+from sealtune.tactician.names import check_tactician
 from sealtune.toolbox import Toolbox
 
 
@@ -90,5 +91,6 @@ def open_desk(options: Options) -> Desk:
     # Whoever calls the tools is the strategist here: the first draft asks no second model.
     request = replace(options.defaults, models=(EMBEDDED,))
     request.check()
+    check_tactician(request.tactician)
     toolbox = Toolbox(dry_run=options.dry_run, defaults=request, root=options.root)
     return Desk(options, toolbox, partial(scrub, identity=gather_identity()))

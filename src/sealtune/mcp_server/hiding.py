@@ -6,6 +6,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 
+_OURS = ("param",)
 Hide = Callable[[str], str]
 """Takes out of a text what tells whose machine this is."""
 
@@ -25,7 +26,8 @@ def in_values(value: Any, hide: Hide) -> Any:  # noqa: ANN401 - JSON values
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, dict):
-        return {hide(key): in_values(one, hide) for key, one in value.items()}
+        # Keys and names of parameters are ours: a user called "max" must not change a config.
+        return {key: one if key in _OURS else in_values(one, hide) for key, one in value.items()}
     if isinstance(value, list):
         return [in_values(one, hide) for one in value]
     return value

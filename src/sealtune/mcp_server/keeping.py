@@ -8,7 +8,15 @@ from mcp.server.mcpserver.resolve import Elicit, ElicitationResult, Resolve
 from pydantic import Field
 
 from sealtune.errors import InputError
-from sealtune.mcp_server.confirming import CHANGES, NO, Confirm, Repeated, question, said_yes
+from sealtune.mcp_server.confirming import (
+    CHANGES,
+    NO,
+    Confirm,
+    Repeated,
+    code,
+    question,
+    said_yes,
+)
 from sealtune.mcp_server.desk import Desk
 from sealtune.mcp_server.reading import READS
 
@@ -37,12 +45,12 @@ def _apply_shower(desk: Desk) -> Tool:
     def preview_apply(session: SessionName = "last") -> dict[str, Any]:
         """Show the values and files that keeping a session's confirmed gain would write.
 
-        Changes nothing. Needs root, as apply does. `confirm` is the session's whole id.
+        Changes nothing. Needs root, as apply does. `confirm` is what apply may need repeated.
         """
         with desk.lock:
             name = desk.session_id(session)
-            text = desk.toolbox.preview("apply_permanently", {"session": name})
-        return {"session": name, "shown": text, "confirm": name}
+            text = desk.toolbox.preview("apply_permanently", {"session": name}, record=False)
+        return {"session": name, "shown": text, "confirm": code(name, text)}
 
     return preview_apply
 
@@ -56,7 +64,14 @@ def _applier(desk: Desk) -> Tool:
         with desk.lock:
             text = desk.toolbox.preview("apply_permanently", {"session": session})
         asks = "Set these values now and write these files, to stay after a reboot?"
-        return question(context, text, expected=session, confirm=confirm, asks=asks)
+        return question(
+            context,
+            text,
+            expected=code(session, text),
+            confirm=confirm,
+            asks=asks,
+            preview="preview_apply",
+        )
 
     def apply(
         session: WholeId,
@@ -80,11 +95,11 @@ def _revert_shower(desk: Desk) -> Tool:
     def preview_revert(name: AppliedName) -> dict[str, Any]:
         """Show which files revert would remove and which values it would put back.
 
-        Changes nothing. Needs root, as revert does. `confirm` is the name.
+        Changes nothing. Needs root, as revert does. `confirm` is what revert may need repeated.
         """
         with desk.lock:
-            text = desk.toolbox.preview("revert", {"name": name})
-        return {"name": name, "shown": text, "confirm": name}
+            text = desk.toolbox.preview("revert", {"name": name}, record=False)
+        return {"name": name, "shown": text, "confirm": code(name, text)}
 
     return preview_revert
 
@@ -94,7 +109,14 @@ def _reverter(desk: Desk) -> Tool:
         with desk.lock:
             text = desk.toolbox.preview("revert", {"name": name})
         asks = "Remove these files and put these values back?"
-        return question(context, text, expected=name, confirm=confirm, asks=asks)
+        return question(
+            context,
+            text,
+            expected=code(name, text),
+            confirm=confirm,
+            asks=asks,
+            preview="preview_revert",
+        )
 
     def revert(
         name: AppliedName,

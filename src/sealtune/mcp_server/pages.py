@@ -1,7 +1,8 @@
 """What a client may read or offer beside the tools: sessions as documents, and one prompt."""
 
 import json
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
@@ -45,7 +46,13 @@ def add_pages(server: MCPServer[None], desk: Desk) -> None:
         row = _row(desk, session)
         with desk.open_store() as store:
             trials, card = store.trials(row.id), told_card(store.moments(row.id))
-        return desk.hide(report_markdown(row, trials, version=__version__, card=card))
+        # What goes in is hidden: escaped for Markdown, a name is no longer the name.
+        return report_markdown(
+            _hidden(row, desk),
+            [replace(one, failure=one.failure and desk.hide(one.failure)) for one in trials],
+            version=__version__,
+            card=in_values(card, desk.hide),
+        )
 
     @server.resource(
         "sealtune://sessions/{session}/result",
@@ -85,3 +92,21 @@ Look at it with inspect_system, then call plan_tuning with that description and 
 plan. If sessions may be started here, start it after my yes, follow it with tuning_status, and
 when it has ended explain the verdict with explain_result: the gain with its interval, or plainly
 that none was confirmed. Keep nothing unless I ask for it."""
+
+
+def _hidden(row: SessionRow, desk: Desk) -> SessionRow:
+    """Return `row` without what tells whose machine this is."""
+
+    def plain(value: Any) -> Any:  # noqa: ANN401 - JSON values
+        return in_values(value, desk.hide)
+
+    return replace(
+        row,
+        workload=desk.hide(row.workload),
+        description=desk.hide(row.description),
+        config=plain(row.config),
+        facts=plain(row.facts),
+        arguments=plain(row.arguments),
+        benchmark=plain(row.benchmark),
+        result=plain(row.result),
+    )

@@ -131,7 +131,8 @@ class Run:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             with self._news:
-                self._picture.take(json.loads(line))
+                with suppress(ValueError, KeyError, TypeError):  # something else printed a line
+                    self._picture.take(json.loads(line))
                 self._count += 1
                 self._news.notify_all()
         code = self._process.wait()

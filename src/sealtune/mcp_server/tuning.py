@@ -23,6 +23,7 @@ from sealtune.mcp_server.desk import Desk
 from sealtune.mcp_server.exposing import exposed
 from sealtune.mcp_server.reading import READS
 from sealtune.planning import Plan
+from sealtune.toolbox import keeping
 from sealtune.toolbox.plain import bounded
 
 LONGEST_WAIT = 50
@@ -156,7 +157,11 @@ def _stopper(desk: Desk) -> Tool:
         """
         run = desk.runs.named(session)
         run.stop()
-        back = run.wait_back(STOP_SECONDS)
-        return bounded({"parameters_are_back": back, **run.picture()})
+        back, picture = run.wait_back(STOP_SECONDS), run.picture()
+        if "result" in picture:
+            back = bool(picture["result"]["restored"])
+        elif back:  # it says so itself; what it may have left is in the guard's journal
+            back = not keeping.journal()["changed"]
+        return bounded({"parameters_are_back": back, **picture})
 
     return stop_tuning

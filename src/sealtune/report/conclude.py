@@ -223,7 +223,8 @@ def _verdict(found: Found) -> str:
 
 
 def _best_of(found: Found) -> Setting:
-    return found.search.best_setting if found.search and found.search.trials else {}
+    worked = found.search and any(trial.score is not None for trial in found.search.trials)
+    return found.search.best_setting if found.search and worked else {}
 
 
 def _published(found: Found) -> Confirmation | None:
@@ -267,22 +268,36 @@ def _sentence(
         carried = f"by {names}"
         if _published(found) is found.confirmation and len(best) < len(full):
             carried = f"with {len(full)} parameters set, of which {names} carries it"
-        return f"Improved: {metric} {shown} in {gain['pairs']} fresh pairs, {carried}."
-    if verdict == "interrupted":
         return (
-            "Interrupted: no verdict; every parameter was put back and finished trials are kept."
+            f"Improved: {metric} {shown}{_sense(plan)} in {gain['pairs']} fresh pairs, {carried}."
+        )
+    if verdict == "interrupted":
+        # What is not back is named beside this sentence.
+        back = found.restored is None or not found.restored.failed
+        return (
+            f"Interrupted: no verdict; {'every parameter was put back and ' if back else ''}"
+            "finished trials are kept."
         )
     if verdict == "none" and gain and found.confirmation:
         shown = interval(gain["estimate"], gain["ci_low"], gain["ci_high"])
         return (
-            f"No confirmed improvement: the best candidate measured {shown} in {gain['pairs']} "
-            f"fresh pairs; {found.confirmation.reason}."
+            f"No confirmed improvement: the best candidate measured {shown}{_sense(plan)} in "
+            f"{gain['pairs']} fresh pairs; {found.confirmation.reason}."
         )
     if found.confirmation is not None:
         return f"{verdict.capitalize()}: {found.confirmation.reason}; nothing will be applied."
+    if found.search is not None and not _best_of(found):
+        if not found.search.trials:
+            return "No confirmed improvement: there was time for no trial."
+        return "No confirmed improvement: every trial of the search failed."
     if found.search is not None and found.screening is None:
         return "No confirmed improvement: no setting looked better than the present one."
     return "No confirmed improvement: every candidate failed its fresh runs."
+
+
+def _sense(plan: Plan) -> str:
+    """Return how a ratio of something that should be small is to be read."""
+    return "" if plan.adapter.direction == "maximize" else " (plus is better: less of it)"
 
 
 def _pairs(confirmation: Confirmation | None) -> tuple[dict[str, Any], ...]:

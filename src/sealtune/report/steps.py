@@ -59,7 +59,7 @@ def _reproduce(row: "SessionRow") -> Step:
     given = (row.result or {}).get("command") or row.arguments.get("command")
     command = with_seed(str(given or ""), row.seed)
     same = f"With seed {row.seed} it makes the same choices again"
-    if not command:
+    if not command or command.split()[1:2] == ["mcp"]:  # an assistant began it, not that command
         return Step("Reproduce", f"It was begun by another program. {same}.")
     if row.simulated:
         return Step("Reproduce", f"{same}, and simulates the same machine.", command)

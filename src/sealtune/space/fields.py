@@ -157,7 +157,7 @@ class TrainingConfig(BaseModel):
     ent_coef: Annotated[Number, Field(ge=0, le=1)] | None = None
     vf_coef: Annotated[Number, Field(ge=0, le=10)] | None = None
     max_grad_norm: Annotated[Number, Field(gt=0, le=100)] | None = None
-    seed: Annotated[Whole, Field(ge=0, lt=2**32)] | None = None
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] | None = None
 
     @model_serializer(mode="wrap")
     def _as_it_was_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
+            # A dashboard may write nowhere but to the store.
+            self._connection.execute("PRAGMA temp_store = MEMORY")
         if version < schema.VERSION:
             with self._explained():
                 self._connection.executescript(schema.CREATE)
@@ -96,8 +98,8 @@ class Database:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the write lock for one transaction, rolled back on any exception."""
         with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:

@@ -68,16 +68,16 @@ class MomentTable(Database):
 
     def add_moments(self, session_id: str, moments: Sequence[Moment]) -> None:
         """Keep `moments` in order; see `Store.add_moments`."""
+        # One lock around all: no trial of another thread may be written without a sync.
         with self._lock, self._explained():
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-        try:
-            with self._writing() as connection:
-                number = self._number(session_id)
-                for one in moments:
-                    row = {"session": number, "at": one.at, "kind": one.kind}
-                    rows.insert(connection, "moment", row | {"body": schema.dump(one.body)})
-        finally:
-            with self._lock, self._explained():
+            try:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+                with self._writing() as connection:
+                    number = self._number(session_id)
+                    for one in moments:
+                        row = {"session": number, "at": one.at, "kind": one.kind}
+                        rows.insert(connection, "moment", row | {"body": schema.dump(one.body)})
+            finally:
                 self._connection.execute("PRAGMA synchronous = FULL")
 
     def moments(self, session_id: str) -> tuple[Moment, ...]:
@@ -108,10 +108,9 @@ class MomentTable(Database):
 
     def newest_of(self, process: int) -> str | None:
         """Return the session that belongs to a process, if it has begun or resumed one."""
-        found = self._rows(
-            "SELECT * FROM session WHERE pid = ? ORDER BY number DESC LIMIT 1", process
-        )
-        return str(found[0]["id"]) if found and rows.owner(found[0]).alive() else None
+        found = self._rows("SELECT * FROM session WHERE pid = ? ORDER BY number DESC", process)
+        # Numbers of processes come again: an older one of the same number is not this one.
+        return next((str(row["id"]) for row in found if rows.owner(row).alive()), None)
 
     def _number(self, session_id: str) -> int:
         found = self._rows("SELECT number FROM session WHERE id = ?", session_id)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sealtune import apply as files
 from sealtune.apply import AppliedStatus, FilePlan
-from sealtune.apply.live import ReadLive
+from sealtune.apply.live import ReadLive, read_live
 from sealtune.apply.record import applied_names, load_record
 from sealtune.apply.revert import Reverted, foresee_revert
 from sealtune.catalogue import load_catalogue
@@ -41,10 +41,17 @@ def file_plan(row: SessionRow, root: Path = ROOT) -> FilePlan:
     setting = result["best_config"]
     knobs = {name: load_catalogue().resolve(name, device=disk.get("name")) for name in setting}
     rows = {knob["name"]: knob for knob in result["knobs"]}
+
+    def previous(name: str) -> str:
+        """Return what an undo puts back: what is there now, which may not be what was measured."""
+        old = str(rows[name]["original"])
+        now = read_live(knobs[name].path) if root == ROOT and old != ABSENT else None
+        return old if now is None else now
+
     return files.plan_files(
         setting,
         knobs,
-        previous={name: rows[name]["original"] for name in setting},
+        previous={name: previous(name) for name in setting},
         reasons={name: rows[name]["why"] for name in setting},
         gain=gain,
         name=row.workload,

@@ -24,10 +24,14 @@ def short(result: Mapping[str, Any]) -> dict[str, Any]:
         "session": result["session"],
         "restored": result["restored"],
         "simulated": result["simulated"],
-        "can_be_applied": improved and result["success"],
+        "can_be_applied": improved,
         "minutes": round(result["seconds"]["total"] / 60, 1),
         "notes": [printable(note) for note in result["notes"]],
     }
+
+
+_UNDO_LATER = "it is at work, or was killed: it puts every parameter back when it ends; see status"
+_UNDO_ENDED = "it puts every parameter back when it ends; nothing was kept; see status"
 
 
 def explained(
@@ -42,7 +46,7 @@ def explained(
             "verdict": None,
             "sentence": f"No verdict: the session is {row.status}, nothing is confirmed.",
             "evidence": [f"{len(trials)} runs are kept, {len(searched)} of them of the search"],
-            "undo": "every parameter was put back when it ended; nothing was kept",
+            "undo": _UNDO_LATER if row.status == "running" else _UNDO_ENDED,
         }
     result = row.result
     return {
@@ -179,16 +183,25 @@ def compared(rows: Sequence[SessionRow]) -> dict[str, Any]:
 
 
 def _judgement(rows: Sequence[SessionRow]) -> str:
-    gains = [gain for row in rows if (gain := (row.result or {}).get("gain"))]
+    gains = [
+        gain
+        for row in rows
+        if (gain := (row.result or {}).get("gain")) and gain.get("confirmed", True)
+    ]
     if any(row.simulated for row in rows):
         return "At least one is simulated: its figures say nothing about this machine."
     if len(gains) < len(rows):
         return "At least one has no confirmed figures, so there is nothing to weigh against it."
-    if len({str(row.config.get("benchmark_command")) for row in rows}) > 1:
+    measured = {
+        (str(row.config.get("benchmark_command")), str(row.config.get("reward_metric")))
+        for row in rows
+    }
+    if len(measured) > 1:
         return "They ran different benchmarks: their gains cannot be compared."
-    if max(gain["ci_low"] for gain in gains) <= min(gain["ci_high"] for gain in gains):
+    at = max(range(len(rows)), key=lambda one: float(gains[one]["estimate"]))
+    best, others = rows[at], [*gains[:at], *gains[at + 1 :]]
+    if others and gains[at]["ci_low"] <= max(gain["ci_high"] for gain in others):
         return "Their intervals overlap: no difference between them is shown."
-    _, best = max(zip(gains, rows, strict=True), key=lambda pair: float(pair[0]["estimate"]))
     return (
         f"{best.id} gained more, each against its own baseline; only a run of both settings "
         "in turn would prove it."

@@ -162,7 +162,9 @@ class Toolbox(ReadingTools):
         self._as_shown("revert", name, keeping.revert_preview(name, self._root))
         return bounded(keeping.revert(name, self._root))
 
-    def preview(self, tool: str, arguments: Mapping[str, Any], *, width: int = 80) -> str:
+    def preview(
+        self, tool: str, arguments: Mapping[str, Any], *, width: int = 80, record: bool = True
+    ) -> str:
         """Return exactly what a yes to this call would do, as plain text for a terminal.
 
         For ``optimize_workload`` the whole plan, which is from then on the one that is run; for
@@ -172,6 +174,7 @@ class Toolbox(ReadingTools):
             tool: One of `CHANGING`.
             arguments: Of the call, by name.
             width: Columns of the terminal.
+            record: Whether a yes is about to be asked for: it then holds for this text alone.
 
         Raises:
             SealtuneError: The call would be refused; nobody has to be asked.
@@ -190,7 +193,8 @@ class Toolbox(ReadingTools):
             asked = arguments.get("name")
             text = keeping.revert_preview(asked, self._root)
         keeping.check_allowed(self._root)
-        self._shown[tool, asked] = text
+        if record:
+            self._shown[tool, asked] = text
         return text
 
     def planned(self, config_json: str | dict[str, Any]) -> "Plan":

@@ -28,7 +28,8 @@ from sealtune.web.feed import Feed, News
 from sealtune.web.security import MOST_BODY_BYTES, Gate, Logins, hosts_for, refused
 
 STATIC = Path(__file__).parent / "static"
-MOST_STREAMS = 8
+MOST_STREAMS = 4
+"""A page has two; a browser opens six connections to one host, and a button needs one of them."""
 MOST_LISTED = 100
 _TYPES = {
     ".html": "text/html; charset=utf-8",

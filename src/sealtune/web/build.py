@@ -32,7 +32,7 @@ _OVER = Stop(possible=False, asked=False, reason="The session is over.")
 _ENDS = {"finished": "done", "failed": "failed", "interrupted": "interrupted"}
 _END_TITLES = {
     "done": "done",
-    "failed": "failed: no verdict; every parameter was put back",
+    "failed": "failed: no verdict",
     "interrupted": "interrupted: no verdict; finished trials are kept",
     "restoring": "stopping: every parameter is put back",
 }

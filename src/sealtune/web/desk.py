@@ -17,7 +17,10 @@ from sealtune.web.snapshot import Apply, Stop
 Held = Sequence[tuple[str, str, str | None]]
 """Parameter, value before our first write, value we wrote (``None``: a side effect of ours)."""
 
-_OTHERS = "This session does not listen to this dashboard: press Ctrl-C in its terminal."
+_OTHERS = (
+    "Either everything is back already and only the explanation is computed, or this session does "
+    "not listen to this dashboard: then press Ctrl-C in its terminal."
+)
 _STOPS = "Ends the session as Ctrl-C does: every parameter is put back, finished trials are kept."
 _SIMULATED = "A simulated gain cannot be kept: nothing was measured."
 _NOTHING = "There is no confirmed gain to keep."

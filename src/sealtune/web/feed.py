@@ -103,11 +103,12 @@ class Feed:
     def live(self, picture: Picture) -> dict[str, Any]:
         """Return only what the kernel and the guard's journal say now."""
         present = picture.kernel.read()
+        held = self._journal(picture.row, picture.state)
         return {
             "parameters": {
                 one.name: present.get(one.name, one.now) for one in picture.snapshot.parameters
             },
-            "held": [_held(Held(*one)) for one in self._journal(picture.row, picture.state) or ()],
+            "held": None if held is None else [_held(Held(*one)) for one in held],
         }
 
     def listing(self, limit: int = 100) -> str:
@@ -176,8 +177,14 @@ class Feed:
         return self._kept[row.id]
 
     def _journal(self, row: SessionRow, state: _State) -> Journal | None:
-        """Return what the guard holds; it works for the one real session that is at work."""
-        return self._desk.keeping.journal() if state[1] and not row.simulated else ()
+        """Return what the guard holds of a real session that works, or may have left something."""
+        left = row.status != "finished" or not (row.result or {}).get("restored", True)
+        if row.simulated or not (state[1] or left):
+            return ()
+        # There is one guard: what it holds is the newest session's.
+        if not state[1] and self._store.session(None).id != row.id:
+            return ()
+        return self._desk.keeping.journal()
 
 
 def _shown(snapshot: Snapshot) -> dict[str, Any]:

@@ -38,7 +38,13 @@ class Said:
             by_kind.setdefault(one.kind, []).append(one)
         runs = by_kind.get("run", [])
         timed = [one for one in moments if "remaining" in one.body]
-        errors = [f"{one.body['text']} {one.body['fix']}" for one in by_kind.get("error", [])]
+        # What ended an earlier process of a resumed session is not said of this one.
+        begun = max((at for at, one in enumerate(moments) if one.kind == "plan"), default=0)
+        errors = [
+            f"{one.body['text']} {one.body['fix']}"
+            for one in moments[begun:]
+            if one.kind == "error"
+        ]
         return cls(
             card=by_kind["plan"][-1].body if "plan" in by_kind else {},
             phases=tuple(by_kind.get("phase", [])),

@@ -29,10 +29,10 @@ def table(
 def _caption(improved: bool) -> str:
     if improved:
         return (
-            "Kept: part of the smallest setting that keeps the gain. Everything was put back "
-            "after measuring; applying sets the kept values."
+            "Kept: part of the smallest setting that keeps the gain; applying sets the kept "
+            "values. A session puts every parameter back when it ends."
         )
-    return "Everything was put back after measuring; nothing of it is kept."
+    return "A session puts every parameter back when it ends; nothing of it is kept."
 
 
 def _body(one: ParameterRow, columns: Sequence[str], *, improved: bool) -> Markup:

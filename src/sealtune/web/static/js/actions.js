@@ -6,6 +6,7 @@ import { isOver } from "./steps.js";
 import { fillTable } from "./table.js";
 
 let current = null;
+let shown = null; // id of the session that an open dialog is about
 const asked = new Set(); // ids of sessions that this page asked to stop
 
 /** Bring the buttons up to date with a snapshot. */
@@ -18,7 +19,9 @@ export function drawActions(snapshot) {
   button.disabled = !stop.possible || stopping;
   button.title = stop.reason;
   setText(button, stopping ? "Stopping, restoring …" : "Stop and restore now");
-  if (isOver(state) && byId("stop-dialog").open) byId("stop-dialog").close(); // nothing to stop
+  const other = snapshot.id !== shown; // the page has moved on to another session
+  if ((isOver(state) || other) && byId("stop-dialog").open) byId("stop-dialog").close();
+  if (other && byId("apply-dialog").open) byId("apply-dialog").close();
   const offered = apply.how === "session" || apply.how === "here";
   show(byId("verdict-actions"), isOver(state) && (offered || apply.values.length > 0));
   show(byId("apply"), offered && !apply.applied);
@@ -42,8 +45,8 @@ async function stopNow() {
   button.disabled = true;
   say("stop-says", "Asking the session …");
   try {
-    const { says } = await post(`/api/sessions/${current.id}/stop`, {});
-    asked.add(current.id);
+    const { says } = await post(`/api/sessions/${shown}/stop`, {});
+    asked.add(shown);
     drawActions(current);
     byId("stop-dialog").close();
     byId("main").focus();
@@ -57,6 +60,7 @@ async function stopNow() {
 
 async function openApply() {
   const { id, apply } = current;
+  shown = id;
   byId("apply-word").value = "";
   byId("apply-confirm").disabled = true;
   setText(byId("apply-phrase"), apply.confirmation);
@@ -80,7 +84,7 @@ async function openApply() {
 
 function drawValues(values) {
   const rows = values.map((value) => [value.name, value.before, value.after]);
-  fillTable(byId("apply-diff"), ["parameter", "now", "will be"], rows, true);
+  fillTable(byId("apply-diff"), ["parameter", "before the session", "will be"], rows, true);
 }
 
 function drawList(texts) {
@@ -114,6 +118,7 @@ async function applyNow() {
 /** Make the buttons and dialogs work. */
 export function connectActions() {
   byId("stop").addEventListener("click", () => {
+    shown = current.id;
     say("stop-says", "");
     byId("stop-dialog").showModal();
   });

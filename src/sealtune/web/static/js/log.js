@@ -28,7 +28,7 @@ function summary({ guard, simulated, state }) {
     const held = guard.held.map((one) => `${one.name} (was ${one.original})`).join(", ");
     parts.push(`Its journal holds the originals of ${held}.`);
     if (isOver(state)) parts.push("Run sealtune restore as root.");
-  } else parts.push("Its journal is empty: nothing is changed now.");
+  } else if (!isOver(state)) parts.push("Its journal is empty: nothing is changed now.");
   return parts.join(" ");
 }
 
