@@ -2,8 +2,8 @@
 
 As root: ``python -m bench.dashboard_overhead [--workload TEXT] [--pairs 20] [--run-seconds S]``.
 A session measures this machine as it is, again and again, and stores each run as any session does.
-As root: ``python -m bench.dashboard_overhead [--workload TEXT] [--pairs N] [--run-seconds S]``.
-the whole stream; beside the others both are suspended. A run is stored right before the next one
+Of each pair one run is measured beside a dashboard whose page a viewer has open, reading the whole
+stream; beside the other both are suspended. A run is stored right before the next one
 begins, so that the page is drawn anew while that one is measured: the worst moment.
 
 Prints the ratio of each pair's values (above 1: better beside the dashboard), their centre with a

@@ -164,6 +164,24 @@ def test_one_of_several_must_be_named(tmp_path, plan, kernel):
     assert ("10", "madvise") == (kernel.read(SWAPPINESS), kernel.read(HUGE))
 
 
+@pytest.mark.parametrize("order", [("under", "over"), ("over", "under")])
+def test_two_settings_of_one_parameter_are_undone_in_any_order(tmp_path, plan, kernel, order):
+    """
+    Whichever goes first, in the end the parameter has the value from before both.
+    """
+    apply_setting(plan({"vm.swappiness": 10}, name="under"), kernel, kernel.read)
+    second = plan({"vm.swappiness": 20}, name="over", previous={"vm.swappiness": "10"})
+    apply_setting(second, kernel, kernel.read)
+
+    undo(tmp_path, kernel, order[0])
+    between = kernel.read(SWAPPINESS)
+    undo(tmp_path, kernel, order[1])
+
+    assert {"under": "20", "over": "10"}[order[0]] == between
+    assert "60" == kernel.read(SWAPPINESS)
+    assert () == status(tmp_path)
+
+
 def test_status_holds_right_after_applying(tmp_path, applied, kernel):
     """
     Nothing has drifted; with another root the live values are not even read.

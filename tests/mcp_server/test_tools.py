@@ -250,6 +250,33 @@ def test_keeping_without_a_form_takes_what_the_preview_said(serving, history, ro
     assert kept.structured_content["applied"] == "redis-cache"
 
 
+def test_a_yes_to_what_has_changed_since_keeps_nothing(serving, history, root):
+    """
+    What the preview said is bound to its text: a conflict that came later needs another look.
+    """
+    server = serving(allow_apply=True)
+    session = stored(history)
+    (shown,) = converse(server, ("preview_apply", {"session": session}))
+    (root / "etc/sysctl.d/99-zzz.conf").write_text("vm.swappiness = 99\n")
+    confirm = shown.structured_content["confirm"]
+    (answer,) = converse(server, ("apply", {"session": session, "confirm": confirm}))
+    assert answer.is_error
+    assert "preview_apply" in text(answer)
+
+
+def test_what_is_hidden_never_touches_a_config():
+    """
+    A user called "max" and a host called "net" leave keys and parameter names as they are.
+    """
+    from sealtune.mcp_server.hiding import in_values
+
+    def hide(value):
+        return value.replace("max", "[user]").replace("net", "[host]")
+
+    config = {"action_space": [{"param": "net.core.somaxconn", "max": 4096}], "note": "max said"}
+    assert in_values(config, hide) == {**config, "note": "[user] said"}
+
+
 def test_what_was_not_confirmed_cannot_be_kept(serving, history):
     """
     Nobody is asked about a session without a confirmed gain.

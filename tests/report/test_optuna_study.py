@@ -59,6 +59,18 @@ def test_parameters_have_the_range_and_the_scale_of_the_config(study):
     assert all(expected == trial.distributions for trial in study.trials)
 
 
+def test_what_the_config_left_open_is_taken_from_the_plan(tmp_path):
+    """
+    Range and scale that only the plan knows are those of the study.
+    """
+    planned = {"name": "vm.swappiness", "low": 1, "high": 200, "scale": "log", "choices": []}
+    rows = [run("search", 0, 5.0, {"vm.swappiness": 10})]
+    card = {"parameters": [planned]}
+    export_study(session(config={}), rows, tmp_path / "study.log", card=card)
+    (trial,) = load(tmp_path / "study.log").trials
+    assert IntDistribution(1, 200, log=True) == trial.distributions["vm.swappiness"]
+
+
 def test_trials_and_study_know_where_they_came_from(study):
     """
     Phase, ratio, reward and intervals of a trial; session, workload and verdict of the study.

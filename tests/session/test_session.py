@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from tests.session.writeback import CONFIG as WRITEBACK
@@ -136,6 +137,38 @@ def test_an_interrupted_confirmed_gain_is_kept_but_ends_as_interrupted(store):
     assert result.exit_code == 130
     assert not result.success
     assert store.session(result.session).status == "finished"
+
+
+def test_a_late_interrupt_does_not_cost_the_result(store):
+    """
+    Ctrl-C once more, when the verdict is being told: it stays in the record.
+    """
+
+    def interrupt(event):
+        if isinstance(event, Finished):
+            signal.raise_signal(signal.SIGINT)
+
+    result = tune(make_plan(simulated(description=CACHE, trials=2)), store, interrupt)
+    assert store.session(result.session).status == "finished"
+
+
+def test_a_search_of_failures_alone_is_called_so(store, monkeypatch):
+    """
+    When every trial fails there is no best setting, and the sentence says what happened.
+    """
+    from sealtune.tactician.simulated import SimulatedMachine
+
+    measure = SimulatedMachine.measure
+
+    def broken(self, setting, *rest, **more):
+        run = measure(self, setting, *rest, **more)
+        return replace(run, value=None, failure="it broke") if setting else run
+
+    monkeypatch.setattr(SimulatedMachine, "measure", broken)
+    result = tune(make_plan(simulated(description=CACHE, trials=3)), store, _ignore)
+    assert result.verdict == "none"
+    assert result.best_config == result.full_config == {}
+    assert "every trial of the search failed" in result.sentence
 
 
 def test_a_terminal_that_is_gone_does_not_stop_a_session(store):

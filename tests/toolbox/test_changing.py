@@ -196,6 +196,18 @@ def test_applying_does_what_the_preview_said(keeping, open_store, root):
     assert keeping.explain_result(session)["applied"]
 
 
+def test_an_undo_puts_back_what_was_there_when_it_was_kept(open_store, monkeypatch):
+    """
+    A value that somebody set after the session is what comes back, and what the preview shows.
+    """
+    session = stored(open_store)
+    monkeypatch.setattr(keeping_module, "read_live", lambda _path: "30")
+    with open_store() as store:
+        plan = keeping_module.file_plan(store.session(session))
+    assert plan.before == {"vm.swappiness": "30"}
+    assert plan.entries["vm.swappiness"].previous == "30"
+
+
 def test_nobody_is_asked_about_what_only_root_may_do(open_store, monkeypatch):
     """
     Without root the preview of a real apply is refused before any question.

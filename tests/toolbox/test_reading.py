@@ -278,6 +278,19 @@ def test_sessions_are_compared_only_as_far_as_they_can_be(toolbox, open_store, s
     assert toolbox.compare_sessions([first, last])["says"] == told["says"]
 
 
+def test_the_best_of_three_is_weighed_against_each(toolbox, open_store):
+    """
+    It gained more only if its interval lies above those of both others.
+    """
+    gain = improved()["gain"]
+    names = [
+        stored(open_store, gain={**gain, "estimate": at, "ci_low": low, "ci_high": high})
+        for low, at, high in ((0.9, 0.95, 1.0), (1.15, 1.22, 1.3), (1.2, 1.3, 1.4))
+    ]
+    assert "overlap" in toolbox.compare_sessions(names)["says"]
+    assert f"{names[2]} gained more" in toolbox.compare_sessions([names[0], names[2]])["says"]
+
+
 def test_one_session_alone_cannot_be_compared(toolbox, open_store):
     """
     A comparison needs two sessions; with one the tool says so.

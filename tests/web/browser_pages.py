@@ -30,13 +30,15 @@ TRIALS = 14
 
 
 @contextmanager
-def launched() -> Iterator[Any]:
-    """Yield a running Chromium; skips where there is none."""
+def launched(*arguments: str) -> Iterator[Any]:
+    """Yield a running Chromium, with further `arguments`; skips where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     if BROWSER is None:
         pytest.skip("no chromium on the PATH")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, args=[*ARGUMENTS, *arguments]
+        )
         yield browser
         browser.close()
 

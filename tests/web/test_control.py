@@ -125,7 +125,18 @@ def test_the_kernel_says_who_is_there(path):
 
 
 @pytest.mark.parametrize(
-    "line", [b"\n", b"[]\n", b"{}\n", b"stop\n", b'{"do": "stop"}\n', b"x" * 9000 + b"\n", b"{"]
+    "line",
+    [
+        b"\n",
+        b"[]\n",
+        b"{}\n",
+        b"stop\n",
+        b'{"do": "stop"}\n',
+        b'{"do": ["stop"], "session": "%s"}\n' % SESSION.encode(),
+        b"[" * 4000 + b"\n",
+        b"x" * 9000 + b"\n",
+        b"{",
+    ],
 )
 def test_what_is_no_command_does_nothing(path, line):
     """

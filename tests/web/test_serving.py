@@ -217,6 +217,38 @@ def test_the_web_process_cannot_write_a_parameter(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+BESIDE = """
+import sys
+from pathlib import Path
+from sealtune.store import NewSession, SqliteStore
+from sealtune.web.confine import confine_writes
+store = SqliteStore(Path(sys.argv[1]))
+files = [Path(f"{store.path}{end}") for end in ("", "-wal", "-shm")]
+if not confine_writes(files):
+    sys.exit(77)
+store.begin(NewSession("still written"))
+try:
+    (store.path.parent / "journal").open("a")
+except PermissionError:
+    sys.exit(0)
+sys.exit("what lies beside the store can be written")
+"""
+
+
+def test_what_lies_beside_the_store_cannot_be_written(tmp_path):
+    """
+    The guard's journal is in the same directory as root's store: confined to the store's files,
+    the store works and the journal is out of reach.
+    """
+    (tmp_path / "journal").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE, str(tmp_path / "x.db")], capture_output=True, text=True
+    )
+    if done.returncode == 77:
+        pytest.skip("this kernel has no Landlock")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_layers_keep_the_guard_out_of_the_web():
     """
     Nothing that the web package imports brings the guard's client with it.

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sealtune.apply.files import remove_file
+from sealtune.apply.files import remove_file, replace_file
 from sealtune.apply.live import (
     LiveWriter,
     ReadLive,
@@ -77,6 +77,7 @@ def revert(
     live = guard is not None or root == Path("/")
     if live and guard is None and os.geteuid() != 0:
         raise NotRootError("removing files under /etc and writing the kernel needs root")
+    _hand_down(record, root)
     removed, kept = _remove_files(record, root)
     restored, left = _restorable(record.entries, read) if live else ({}, {})
     if restored:
@@ -105,6 +106,40 @@ def foresee_revert(name: str, root: Path = Path("/"), read: ReadLive | None = No
         read = read_live
     restored, left = _restorable(record.entries, read) if read else ({}, {})
     return Reverted(record.name, ours, others, restored, left)
+
+
+def _hand_down(record: Record, root: Path) -> None:
+    """Give what was there before to every setting that was applied on top of this one.
+
+    Undoing that one later would else bring back a value of this one, which is undone itself.
+
+    Raises:
+        ApplyError: A record cannot be written; nothing has been undone yet.
+    """
+    for name in applied_names(root):
+        other = None
+        with suppress(KeepingError):  # a damaged record of another setting must not stop this one
+            other = load_record(root, name)
+        if other is None or name == record.name:
+            continue
+        entries = dict(other.entries)
+        for knob, entry in other.entries.items():
+            mine = record.entries.get(knob)
+            if mine and _is_ours(entry.previous, mine):
+                entries[knob] = replace(
+                    entry, previous=mine.previous, side_effects=mine.side_effects
+                )
+        if entries != other.entries:
+            path = record_path(root, name)
+            try:
+                replace_file(path, replace(other, entries=entries).as_json().encode())
+            except OSError as error:
+                raise ApplyError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _is_ours(found: str, entry: Entry) -> bool:
+    """Whether `found` is what we applied, or what the kernel made of it."""
+    return same_value(found, entry.value) or bool(entry.live and same_value(found, entry.live))
 
 
 def _chosen(name: str | None, root: Path) -> Record | None:
@@ -169,7 +204,7 @@ def _restorable(
             continue
         if same_value(found, entry.previous):
             continue
-        if same_value(found, entry.value) or (entry.live and same_value(found, entry.live)):
+        if _is_ours(found, entry):
             target, text = _what_to_write(name, entry)
             restored[target] = text
         else:

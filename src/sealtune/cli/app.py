@@ -1,5 +1,7 @@
 """All commands, and the one place where an error becomes a message, a fix and an exit code."""
 
+import contextlib
+import os
 import sys
 from typing import Annotated
 
@@ -40,6 +42,10 @@ def run() -> int:
         code = app(standalone_mode=False)
     except SealtuneError as error:
         return complain(error)
+    except BrokenPipeError:  # `| head`: nobody reads on
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except typer.Abort:  # Ctrl-C at a question
         print("stopped", file=sys.stderr)
         return 130
@@ -53,8 +59,6 @@ def _undo_interrupted() -> None:
 
     Any command does so, before it reads the machine. A run that is at work is left alone.
     """
-    import os
-
     from sealtune.guard import recovery
 
     if not hasattr(os, "geteuid") or os.geteuid() != 0:

@@ -34,9 +34,11 @@ def apply(
 ) -> int:
     """Keep a confirmed gain for good: sysctl.d and tmpfiles.d, undone by `revert`."""
     from sealtune.cli.asking import confirmed
+    from sealtune.errors import ApplyError
     from sealtune.toolbox.keeping import file_plan
 
-    plan = file_plan(_row(session), root)
+    row = _row(session)
+    plan = file_plan(row, root)
     print(plan.diff or "nothing to change: the files are as they should be")
     _print_conflicts(plan)
     if dry_run:
@@ -44,6 +46,11 @@ def apply(
     if not yes and not confirmed("Write these files and set the values now? [y/N] "):
         print("nothing was changed")
         return 0
+    if not yes and file_plan(row, root) != plan:
+        raise ApplyError(
+            "a file or a value has changed since the diff was shown; nothing was written",
+            fix="Run it again and look at the new diff.",
+        )
     _apply(plan)
     return 0
 

@@ -187,12 +187,13 @@ def export(
     """Export the search of a session, for optuna-dashboard and Optuna's plots."""
     from sealtune.entry import open_store
     from sealtune.report.optuna_study import export_study
+    from sealtune.store.moments import told_card
 
     if optuna is None:
         raise InputError("to where?", fix="sealtune export SESSION --optuna FILE.db")
     with open_store() as store:
         row = store.session(session)
-        trials = store.trials(row.id)
-    address = export_study(row, trials, optuna, force=force)
+        trials, card = store.trials(row.id), told_card(store.moments(row.id))
+    address = export_study(row, trials, optuna, force=force, card=card)
     print(f"written: {optuna}   (open it with: optuna-dashboard {address})")
     return 0

@@ -27,7 +27,12 @@ SQLITE = (".db", ".sqlite", ".sqlite3")
 
 
 def export_study(
-    row: "SessionRow", trials: Sequence["TrialRow"], path: Path, *, force: bool = False
+    row: "SessionRow",
+    trials: Sequence["TrialRow"],
+    path: Path,
+    *,
+    force: bool = False,
+    card: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the search of a session as a study and return how to open it.
 
@@ -39,6 +44,7 @@ def export_study(
         trials: Its stored runs.
         path: File to write; one that ends in `SQLITE` becomes a database, else a journal.
         force: Replace a file that is there.
+        card: The plan as the session told it, which knows what its config left open.
 
     Returns:
         The address of the storage, as optuna-dashboard takes it.
@@ -55,7 +61,7 @@ def export_study(
     if os.path.lexists(path) and not force:
         raise InputError(f"{path} is there already", fix="Name another file, or add --force.")
     with _replaced(path) as fresh:
-        _write(_storage(fresh), row, trials, points)
+        _write(_storage(fresh), row, trials, points, card or {})
     return f"sqlite:///{path}" if path.suffix in SQLITE else str(path)
 
 
@@ -92,6 +98,7 @@ def _write(
     row: "SessionRow",
     trials: Sequence["TrialRow"],
     points: Sequence[Point],
+    card: Mapping[str, Any],
 ) -> None:
     import optuna
 
@@ -105,7 +112,7 @@ def _write(
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names([f"{metric} [{unit}]" if unit else metric])
     _describe(study, row, trials)
-    distributions = _distributions(row, points)
+    distributions = _distributions(row, points, card)
     study.add_trials([_trial(point, distributions) for point in points])
     storage.remove_session()
 
@@ -160,12 +167,16 @@ def _trial(point: Point, distributions: Mapping[str, "BaseDistribution"]) -> "Fr
     return trial
 
 
-def _distributions(row: "SessionRow", points: Sequence[Point]) -> dict[str, "BaseDistribution"]:
+def _distributions(
+    row: "SessionRow", points: Sequence[Point], card: Mapping[str, Any]
+) -> dict[str, "BaseDistribution"]:
     """Return one distribution for each parameter: Optuna wants the same one in every trial."""
     asked: dict[str, list[Mapping[str, Any]]] = {}
     for config in configs_of(row):
         for one in config.get("action_space", ()):
             asked.setdefault(name_here(str(one.get("param", "")), row), []).append(one)
+    for one in card.get("parameters", ()):
+        asked[one["name"]] = [{**one, "min": one["low"], "max": one["high"]}]
     tried: dict[str, list[int | str]] = {}
     for point in points:
         for name, value in point.row.setting.items():

@@ -66,7 +66,6 @@ class Desk:
     def __init__(self, store: Path, keeping: Keeping) -> None:
         self._store, self.keeping = store, keeping
         self._stopping: set[str] = set()
-        self._asking: dict[str, bool] = {}
 
     def stop_of(self, row: SessionRow, *, living: bool) -> Stop:
         """Return whether `row` can be stopped from here."""
@@ -145,13 +144,10 @@ class Desk:
             raise BusyError(str(error), fix=error.fix) from error
 
     def _asks(self, session: str) -> bool:
-        """Whether the session asks now; it is asked itself only once for each socket."""
+        """Whether the session asks now; no benchmark runs then. What was killed leaves a socket."""
         if not control.is_there(self._store, session):
-            self._asking.pop(session, None)
             return False
-        if not self._asking.get(session):
-            self._asking[session] = control.status(self._store, session) == "asking"
-        return self._asking[session]
+        return control.status(self._store, session) == "asking"
 
     def _is_applied(self, workload: str) -> bool:
         try:

@@ -1,0 +1,87 @@
+"""Take the documentation's pictures of the dashboard from a real session on this kernel.
+
+As root, on a quiet machine: ``python -m tests.web.pictures docs/img``. Runs one session
+of five minutes, and looks at it in its search and after its verdict, at three widths in both
+themes. With ``--dry-run`` the session is simulated, and every picture says so.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.web.browser_pages import launched
+
+WORKLOAD = "low latency redis cache, one client at a time"
+SIZES = ((360, 740), (1280, 900), (1920, 1080))
+THEMES = ("light", "dark")
+LONGEST_SECONDS = 900.0
+
+
+def take(browser: Any, address: str, folder: Path, state: str) -> None:
+    """Write a picture for each size and theme; the page is entered anew for each."""
+    for width, height in SIZES:
+        for theme in THEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=theme
+            )
+            page = context.new_page()
+            page.goto(address)
+            page.locator("#title").filter(has_not_text="No session").wait_for()
+            page.wait_for_timeout(1500)  # the charts have been drawn
+            page.screenshot(path=folder / f"dashboard-{state}-{width}-{theme}.png")
+            context.close()
+
+
+def main() -> int:
+    """Run a session and picture it; return its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--workload", default=WORKLOAD)
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--minutes", default="6")
+    chosen = parser.parse_args()
+    asked = [chosen.workload, "--minutes", chosen.minutes, "--yes", "--no-apply", "--no-memory"]
+    asked += ["--dry-run"] if chosen.dry_run else []
+    with tempfile.TemporaryDirectory() as place, launched() as browser:
+        environment = {**os.environ, "SEALTUNE_STORE": str(Path(place) / "sessions.db")}
+        program = [sys.executable, "-m", "sealtune"]
+        served = subprocess.Popen(
+            [*program, "dashboard", "--port", "0"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        assert served.stdout is not None
+        address = served.stdout.readline().split()[-1]
+        session = subprocess.Popen([*program, "optimize", *asked], env=environment)
+        try:
+            watcher = browser.new_page()
+            watcher.goto(address)
+            trials = watcher.locator("#curve-says").filter(has_text=re.compile(r"[2-9]\d trials"))
+            trials.wait_for(timeout=LONGEST_SECONDS * 1000)
+            watcher.close()  # nobody looks while the gain is confirmed
+            take(browser, address, chosen.folder, "running")
+            code = session.wait(LONGEST_SECONDS)
+            time.sleep(1.0)
+            take(browser, address, chosen.folder, "finished")
+            subprocess.run(
+                [*program, "report", "last", "--html", str(chosen.folder / "session.html")],
+                env=environment,
+                check=True,
+            )
+            return code
+        finally:
+            for process in (session, served):
+                process.terminate()
+                process.wait(60)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
