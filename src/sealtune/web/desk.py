@@ -144,7 +144,7 @@ class Desk:
             raise BusyError(str(error), fix=error.fix) from error
 
     def _asks(self, session: str) -> bool:
-        """Whether the session asks now; no benchmark runs then. What was killed leaves a socket."""
+        """Whether the session asks now; no benchmark runs then. A killed one leaves a socket."""
         if not control.is_there(self._store, session):
             return False
         return control.status(self._store, session) == "asking"
