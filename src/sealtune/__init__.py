@@ -4,9 +4,8 @@ The public names load on first use: importing `sealtune` alone imports none of t
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
-
-from sealtune.tactician.registration import register_if_used
 
 if TYPE_CHECKING:
     from sealtune.entry import optimize_workload, run_rl_optimization
@@ -15,7 +14,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-register_if_used()  # gymnasium.make("sealtune/OSTuning-v0"), if gymnasium is loaded already
+if "gymnasium" in sys.modules:  # the guard needs nothing of the tactician
+    from sealtune.tactician.registration import register
+
+    register()  # gymnasium.make("sealtune/OSTuning-v0")
 
 _HOME = {
     "ChoiceKnob": "sealtune.space",

@@ -7,6 +7,7 @@ on who is at the other end is asked for all the same, on both ends.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -190,8 +191,14 @@ def _listen(path: Path) -> socket.socket:
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise PermissionError(0, f"{directory} is not for this user alone")
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()  # of this very session, killed before it was resumed
+    with _only_one_in(directory):
+        _remove_dead(directory)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()  # of this very session, which ended just now
+        return _bound(path)
+
+
+def _bound(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.fchmod(listener.fileno(), 0o600)  # before it has a name: never open to others
@@ -202,6 +209,29 @@ def _listen(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+@contextlib.contextmanager
+def _only_one_in(directory: Path) -> Iterator[None]:
+    """Let no other session bind there meanwhile: until it listens, its socket looks dead."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_dead(directory: Path) -> None:
+    """Remove the sockets of sessions that were killed: nobody listens there any more."""
+    for path in directory.glob("*.sock"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_PATIENCE_SECONDS)
+            with contextlib.suppress(OSError), _short(path) as name:
+                try:
+                    probe.connect(name)
+                except ConnectionRefusedError:
+                    path.unlink()
 
 
 @contextlib.contextmanager

@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sealtune.errors import KeepingError, MachineBusyError, NotRootError, SessionNotFoundError
+from sealtune.errors import KeepingError, MachineBusyError, SessionNotFoundError
 from sealtune.guard import recovery
+from sealtune.guard.access import check_access
 from sealtune.machine import busy_reasons, find_services
 from sealtune.planning import (
     Approve,
@@ -100,23 +100,14 @@ def check_ready(plan: Plan) -> tuple[str, ...]:
     """Return why a measurement now would be of something else; empty on a quiet machine.
 
     Raises:
-        NotRootError: The kernel cannot be written, not even through ``sudo -n``.
+        NotRootError: Neither the guard's service nor ``sudo -n`` is there for this user.
         BusyError: Another session is at work.
     """
     if plan.simulated:
         return ()
-    if os.geteuid() == 0:
+    if check_access() == "root":
         recovery.check_free()
-    elif not _sudo_works():
-        raise NotRootError("tuning writes kernel parameters, which only root may do")
     return busy_reasons(plan.facts)
-
-
-def _sudo_works() -> bool:
-    try:
-        return subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
-    except OSError:
-        return False
 
 
 def resumable_request(session: str | None = None) -> tuple[Request, str]:

@@ -26,6 +26,7 @@ class Lane:
         thought: CPU that the tactician took in this process [s].
         new: How many trials it had in this process.
         knows: Number of an earlier process' trial to the ratio that the tactician knows it by.
+        unsafe: Settings that tripped a guard rail; the tactician keeps away from them.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Lane:
     thought: float = 0.0
     new: int = 0
     knows: Mapping[int, float | None] | None = None
+    unsafe: list[Setting] = field(default_factory=list)
     runs: SearchRuns | None = field(default=None, repr=False)
 
     @property
@@ -66,6 +68,8 @@ class Lane:
         def keep(trial: TrialRecord) -> None:
             with elsewhere.runs():
                 runs.keep(trial)
+            if trial.measurement.unsafe:
+                self.unsafe.append(trial.setting)
 
         everything = _Stopwatch()
         with everything.runs():

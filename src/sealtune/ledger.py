@@ -73,6 +73,7 @@ class Ledger:
     _numbers: dict[str, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _epoch: float | None = None
+    _after: float = 0.0
 
     @property
     def remaining(self) -> float:
@@ -86,7 +87,9 @@ class Ledger:
     def _date(self, moment: float) -> float:
         """Return `moment` in seconds since the epoch: those of a session keep their distances."""
         if self._epoch is None:
-            self._epoch = _stepped(time.time()) - self.moment()
+            # Runs are compared by date: set back meanwhile, it must not put these before those
+            # that an interrupted process has stored.
+            self._epoch = max(_stepped(time.time()), self._after) - self.moment()
         return self._epoch + moment
 
     def phase(self, name: str, title: str, seconds: float = 0.0, runs: int = 0) -> None:
@@ -109,9 +112,15 @@ class Ledger:
         with suppress(KeepingError):
             self.keep([Moment(kind, body)])
 
-    def take_up(self, rows: Mapping[str, int]) -> None:
-        """Continue an interrupted session: phase name to the number of runs it already has."""
+    def take_up(self, rows: Mapping[str, int], *, last: float = 0.0) -> None:
+        """Continue an interrupted session: phase name to the number of runs it already has.
+
+        Args:
+            rows: The numbers.
+            last: Date of the last of these runs, seconds since the epoch [s].
+        """
         self._numbers.update(rows)
+        self._after = last + 1.0
 
     def record(
         self,
@@ -166,7 +175,7 @@ class Ledger:
         self.cut_short += run.cut_short
         self.failed += phase == "search" and run.value is None
         if run.unsafe and run.failure:
-            self.guards.append(run.failure)
+            self.guards.append(run.failure.removeprefix("unsafe: "))
         counts = phase == "search" and ratio is not None and not run.cut_short
         if counts and (self.best is None or (ratio or 0.0) > self.best):
             self.best, self.best_setting = ratio, setting

@@ -6,7 +6,7 @@ Needs no root and changes nothing; `sealtune plan` ends here.
 import os
 import secrets
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sealtune.request import MOST_SEED, Request
 from sealtune.space.available import Availability, available_knobs
 from sealtune.space.build import build_space
 from sealtune.space.config import TuningConfig
+from sealtune.space.fields import one_line
 from sealtune.space.imagined import imagined_knobs
 from sealtune.store.experience import Experience
 from sealtune.strategist.embedded import devise
@@ -165,7 +166,7 @@ def _plan(request: Request, strategy: Strategy, task: Task, approve: Approve) ->
         clock=plan_clock(None, None, 1, 0, 1),
         seed=task.seed,
         workdir=request.workdir or default_workdir(),
-        notices=tuple(dict.fromkeys(told)),
+        notices=_readable(told),
     )
     return replace(draft, clock=_clock(draft))
 
@@ -180,7 +181,12 @@ def _rival(plan: Plan, strategy: Strategy, availability: Availability) -> Plan:
     )
     built = build_space(config, availability, no_prior=not plan.request.use_prior)
     told = (*strategy.notices, *config.notices, *built.notices)
-    return replace(plan, config=config, built=built, notices=tuple(dict.fromkeys(told)))
+    return replace(plan, config=config, built=built, notices=_readable(told))
+
+
+def _readable(notices: Iterable[str]) -> tuple[str, ...]:
+    """Return `notices` without repeats, each a line that steers no screen: others' words."""
+    return tuple(dict.fromkeys(str(one_line(notice)) for notice in notices))
 
 
 def _strategies(request: Request, task: Task, strategist: Strategist) -> tuple[Strategy, ...]:

@@ -13,9 +13,11 @@ from sealtune.report.comparison import listed
 from sealtune.report.conclude import Found, Searched
 from sealtune.scoring import Past, Replayed
 from sealtune.searching import Runs, SearchRuns
+from sealtune.space.knobs import Setting
 from sealtune.tactician import Sampler, SearchResult, prepare_tactician
 from sealtune.tactician.record import Ended
 from sealtune.tactician.resuming import rebuilt
+from sealtune.trial import Avoiding
 
 
 class SearchStage:
@@ -39,10 +41,11 @@ class SearchStage:
         self._lanes = []
         for number, one in enumerate(plans, start=1):
             past = history.get(number, Past())
-            sampler = _tactician(one, max(1, most), past)
-            self._lanes.append(
-                Lane(number, one, past.trials, sampler, len(past.trials), knows=past.told)
-            )
+            unsafe = [trial.setting for trial in past.trials if trial.measurement.unsafe]
+            sampler = _tactician(one, max(1, most), past, unsafe)
+            lane = Lane(number, one, past.trials, sampler, len(past.trials), knows=past.told)
+            lane.unsafe = unsafe
+            self._lanes.append(lane)
         ledger.start_up_seconds += time.monotonic() - began
         if history:  # what an interrupted process had learnt takes nothing from this one's time
             ledger.deadline += ledger.clock() - clock_began
@@ -202,11 +205,15 @@ def _plans(plan: Plan) -> tuple[Plan, ...]:
     )
 
 
-def _tactician(plan: Plan, trials: int, past: Past) -> Sampler:
-    """Return the tactician of `plan` as it was after the trials of an interrupted session."""
+def _tactician(plan: Plan, trials: int, past: Past, unsafe: list[Setting]) -> Sampler:
+    """Return the tactician of `plan` as it was after the trials of an interrupted session.
+
+    Its proposals keep away from the settings in `unsafe`, to which later ones are added.
+    """
+    present = {item.name: item.present for item in plan.built.plan}
 
     def build(told: int) -> Sampler:
-        sampler = prepare_tactician(
+        tactician = prepare_tactician(
             plan.request.tactician,
             plan.built.space,
             trials,
@@ -215,6 +222,7 @@ def _tactician(plan: Plan, trials: int, past: Past) -> Sampler:
             options=plan.policy_options,
             resumed=told,
         )
+        sampler = Avoiding(tactician, plan.built.space, present, unsafe.__contains__)
         return sampler if told else Replayed(sampler, past.lessons)
 
     again = rebuilt(build, past.trials)

@@ -72,7 +72,9 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     ledger = Ledger(store, session, notify, clock, deadline, simulated=plan.simulated)
     ledger.keep = partial(store.add_moments, session)
     ledger.say("plan", **plan_card(plan))
-    ledger.take_up(Counter(row.phase for row in store.trials(session)))
+    done = store.trials(session)
+    last = max((row.started for row in done), default=0.0)
+    ledger.take_up(Counter(row.phase for row in done), last=last)
     found = Found()
     try:
         with signals_interrupt(), _taking_commands(plan, store, session):
@@ -83,8 +85,10 @@ def tune(plan: Plan, store: Store, notify: Notify, *, resume: str | None = None)
     except KeyboardInterrupt:
         found.interrupted = True
     except BaseException as error:
+        # One that could not be stored goes on once it can be, as an interrupted one does.
+        failed = isinstance(error, SealtuneError) and not isinstance(error, KeepingError)
         with contextlib.suppress(KeepingError):  # what went wrong first is what counts
-            store.finish(session, "failed" if isinstance(error, SealtuneError) else "interrupted")
+            store.finish(session, "failed" if failed else "interrupted")
             ledger.say("error", text=str(error), fix=getattr(error, "fix", ""))
         raise
     _explain(plan, ledger, found)
@@ -127,7 +131,7 @@ def _all_stages(plan: Plan, ledger: Ledger, found: Found, history: Mapping[int, 
         phase = plan.clock.phase("A/A")
         ledger.phase("aa", "A/A: how noisy is this machine?", phase.seconds, phase.runs)
         found.noise = assess_noise(runs.of("aa"), phase.runs)
-        for advice in found.noise.advice:
+        for advice in (*found.noise.advice, *machine.set_rails(runs.baselines)):
             ledger.note(advice)
         found.clock = _share_out(plan, ledger, runs.baselines)
         stage.search(found, runs)

@@ -17,7 +17,7 @@ from sealtune.plan import Plan
 from sealtune.space.knobs import Setting, Value
 from sealtune.space.space import union
 from sealtune.tactician import SimulatedMachine
-from sealtune.trial import MachineTrial
+from sealtune.trial import MachineTrial, Rails
 
 ShouldStop = Callable[[Sequence[float]], bool]
 
@@ -32,15 +32,18 @@ class Measures(Protocol):
 
 @dataclass(frozen=True)
 class Machine:
-    """The two things a session needs of a machine.
+    """What a session needs of a machine.
 
     Attributes:
         measure: One run of one setting.
         live: What each tuned parameter reads back now.
+        set_rails: Takes the baseline's runs, and holds trials to guard rails relative to them from
+            then on; returns what the person should know, whole sentences.
     """
 
     measure: Measures
     live: Callable[[], Mapping[str, Value]]
+    set_rails: Callable[[Sequence[Measurement]], tuple[str, ...]] = lambda runs: ()
 
 
 class SimulatedClock:
@@ -84,7 +87,14 @@ def real_machine(
             device=plan.facts.disk.name if plan.facts.disk else None,
             existing=plan.existing,
         )
-        yield Machine(trial.measure, lambda: plan.in_force(trial.read_back))
+        guard.rails({})  # preparing is over: what it has seen until now is no baseline
+
+        def set_rails(baselines: Sequence[Measurement]) -> tuple[str, ...]:
+            trial.rails = Rails.from_baselines(baselines, guard.rails({}))
+            guard.rails(trial.rails.limits)
+            return trial.rails.advice
+
+        yield Machine(trial.measure, lambda: plan.in_force(trial.read_back), set_rails)
     finally:
         with interrupts_held(), contextlib.ExitStack() as last:
             last.callback(plan.adapter.teardown)

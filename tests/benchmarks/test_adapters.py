@@ -1,5 +1,6 @@
 """The contract, over every adapter whose tool is installed here."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -59,7 +60,7 @@ class TestSqlite(AdapterContract):
 
 def history_rows(workdir: Path) -> int:
     """Count what runs have inserted, without touching the file."""
-    file = next(workdir.glob("sqlite-*/load.db"))
+    file = next(workdir.glob("sealtune-sqlite-*/load.db"))
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         return int(connection.execute("SELECT count(*) FROM history").fetchone()[0])
 
@@ -249,7 +250,11 @@ def test_a_server_that_dies_is_a_failed_run_and_comes_back(
 
 def kill_oldest(name: str, workdir: Path) -> None:
     """Kill the first-started process called `name` among those of this test."""
-    named = [pid for pid in processes_in(workdir) if name in Path(f"/proc/{pid}/comm").read_text()]
+    named = []
+    for pid in processes_in(workdir):
+        with contextlib.suppress(OSError):  # the load's processes come and go
+            if name in Path(f"/proc/{pid}/comm").read_text():
+                named.append(pid)
     os.kill(min(named), signal.SIGKILL)
 
 

@@ -31,7 +31,7 @@ class TestCustom(AdapterContract):
     seconds = 1.2
 
     def create(self, metric=None):
-        spec = BenchmarkSpec("custom", {"unit": "points"}, "sh -c 'sleep 0.3; echo 42.5'")
+        spec = BenchmarkSpec("custom", {"unit": "points"}, "sh -c 'sleep 0.1; echo 42.5'")
         if metric == "throughput":
             metric = None
         elif metric not in (None, "score"):
@@ -85,7 +85,7 @@ def test_short_commands_are_repeated(script: Run) -> None:
     """A command shorter than the run is repeated; its results are the intervals."""
     run = script("sleep 0.1; echo 5", seconds=1.0)
     assert run.value == 5
-    assert len(run.intervals) >= 3
+    assert len(run.intervals) >= 2
 
 
 @pytest.mark.parametrize(

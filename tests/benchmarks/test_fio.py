@@ -311,7 +311,7 @@ def test_every_run_starts_from_the_same_page_cache(
     try:
         run = adapter.run(0.5)
         adapter.refresh(restart=False)
-        pages = resident_pages(next(workdir.glob("fio-*/load.*")))
+        pages = resident_pages(next(workdir.glob("*fio-*/load.*")))
     finally:
         adapter.teardown()
     assert run.ok, run.failure

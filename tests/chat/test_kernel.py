@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from tests.chat.scene import CACHE, Says
 from tests.chat.service import demonstration
-from tests.kernel import session_kills
+from tests.kernel.chaos import machine
 
 from sealtune.chat.session import Options, hold
 from sealtune.entry import open_store
@@ -59,11 +59,11 @@ def test_from_the_sentence_to_the_offer_and_a_no():
     A real run ends with a verdict and an unchanged kernel; a confirmed gain is offered with the
     exact files, and a no writes nothing.
     """
-    paths = session_kills.files()
-    before, etc = session_kills.snapshot(paths), files_below_etc()
+    paths = machine.files()
+    before, etc = machine.look(paths), files_below_etc()
     shown, questions = converse(dry_run=False)
-    assert session_kills.snapshot(paths) == before
-    assert session_kills.leftovers() == []
+    assert machine.look(paths) == before
+    assert machine.leftovers() == []
     assert files_below_etc() == etc
     with open_store() as store:
         result = store.session(None).result

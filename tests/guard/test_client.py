@@ -9,6 +9,7 @@ import pytest
 
 from sealtune.errors import BusyError, GuardError, JournalError, KnobError
 from sealtune.guard import Guard, recovery
+from sealtune.guard.link import Process
 
 VM = "/proc/sys/vm/"
 PROGRAM = """
@@ -30,7 +31,7 @@ def start(machine):
     def start(silence=8.0, **options):
         program = PROGRAM.format(source=source, places=tuple(machine.places), silence=silence)
         command = [sys.executable, "-I", "-S", "-c", program]
-        guards.append(Guard(command, places=machine.places, **options))
+        guards.append(Guard(Process(command, machine.places), **options))
         return guards[-1]
 
     yield start
@@ -100,7 +101,7 @@ def test_a_closed_pipe_restores(machine, start):
     guard = start()
     guard.apply({"vm.swappiness": 10})
     guard._closed.set()
-    guard._process.stdin.close()
+    guard._link.hang_up()
     assert _comes_back(machine)
 
 

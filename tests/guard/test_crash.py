@@ -1,5 +1,6 @@
 """The guard is killed at every change of a file in turn; the next start must undo everything."""
 
+import itertools
 from contextlib import suppress
 
 import pytest
@@ -56,22 +57,85 @@ def test_the_next_start_undoes_a_crash_at_any_step(machine, how):
         assert [] == recovery.pending(machine.places)
 
 
-def test_a_crash_while_restoring_is_undone_by_the_restore_after_it(machine):
+@pytest.mark.parametrize("how", ["before", "half", "after"])
+@pytest.mark.parametrize("kept", ["by the same guard", "from the journal"])
+def test_a_crash_while_restoring_is_undone_by_the_restore_after_it(machine, how, kept):
     """
-    Restoring may die at any change, too, also twice.
+    Restoring may die at any change, too, also twice: the guard's own, and that of its watcher.
     """
-    before, machine.how = machine.values(), "after"
-    for step in range(1, 40):
+
+    def applied(machine):
         keeper = machine.keeper()
         keeper.look_at(None)
         keeper.apply(SETTINGS[1])
         keeper.apply(SETTINGS[3])
-        for _ in range(2):
-            machine.dies_in(lambda machine: recovery.restore(places=machine.places), step)
+        return keeper
+
+    def die(machine, step):
+        keeper = applied(machine)
+        if kept == "by the same guard":
+            return machine.dies_in(lambda _: keeper.restore(), step)
+        died = machine.dies_in(lambda _: recovery.restore(places=machine.places), step)
+        machine.dies_in(lambda _: recovery.restore(places=machine.places), step)
+        return died
+
+    before, machine.how = machine.values(), how
+    steps = itertools.takewhile(lambda step: die(machine, step), itertools.count(1))
+    for step in steps:
         report = recovery.restore(places=machine.places)
         assert ([], []) == (report.foreign, report.failed), f"step {step}"
         assert before == machine.values(), f"step {step}"
         machine.writes.clear()
+    assert step >= 7, "each write, the record before them, and the truncation after them"
+    assert before == machine.values()
+
+
+@pytest.mark.parametrize("step", range(1, 5))
+def test_no_memory_while_restoring_is_tried_again(machine, monkeypatch, step):
+    """
+    Where an allocation fails, restoring ends with the error, the journal intact, and can go on.
+    """
+    before, keeper = machine.values(), machine.keeper()
+    keeper.apply(SETTINGS[0])
+    write, left = machine.write, [step]
+
+    def starved(descriptor, data):
+        left[0] -= 1
+        if left[0] == 0:
+            raise MemoryError
+        return write(descriptor, data)
+
+    monkeypatch.setattr(machine, "write", starved)
+    with suppress(MemoryError):
+        keeper.restore()
+    assert left[0] <= 0
+    assert recovery.pending(machine.places) or before == machine.values()
+    assert ([], []) == keeper.restore()[1:3]
+    assert before == machine.values()
+
+
+def test_no_memory_while_journalling_leaves_no_record_of_what_was_not_written(
+    machine, monkeypatch
+):
+    """
+    A record that was begun when memory ran out is gone after the restore: the next start would
+    take a change that somebody made since for ours.
+    """
+    keeper = machine.keeper()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "fsync", _no_memory)
+        with pytest.raises(MemoryError):
+            keeper.apply(SETTINGS[0])
+    assert [] == machine.writes
+    keeper.restore()
+    machine.put("/proc/sys/vm/swappiness", 42)
+    recovery.restore(places=machine.places)
+    assert "42" == machine.value("/proc/sys/vm/swappiness")
+    assert {"vm.swappiness": "20"} == keeper.apply({"vm.swappiness": 20})
+
+
+def _no_memory(*_):
+    raise MemoryError
 
 
 def test_a_disk_that_fills_up_at_any_batch_leaves_the_batch_before(machine):

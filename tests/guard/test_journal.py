@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealtune.errors import JournalError
@@ -97,6 +97,59 @@ def test_a_file_that_is_not_ours_is_never_read_as_values(data):
     Arbitrary bytes give no originals.
     """
     assert {} == _originals(data)
+
+
+def test_damage_to_a_real_journal_is_refused_or_a_torn_tail(machine):
+    """
+    What a run with coupled and born files wrote: cut anywhere, then one bit flipped, it reads as
+    the records before the cut, or is refused; never as anything else.
+    """
+    keeper = machine.keeper()
+    keeper.look_at(None)
+    for setting in (
+        {"vm.swappiness": 10, "vm.dirty_bytes": 2**26},
+        {"block/vda/scheduler": "kyber", "block/vda/iosched/read_lat_nsec": 10**6},
+        {"vm.dirty_ratio": 30},
+    ):
+        keeper.apply(setting)
+    with open(machine.places.journal, "rb") as file:
+        whole = file.read()
+    lines = whole.splitlines(keepends=True)
+    ends = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
+
+    @settings(max_examples=400, deadline=None)
+    @given(st.integers(0, len(whole)), st.integers(0, len(whole) * 8 - 1), st.booleans())
+    def check(length, bit, flip):
+        data = bytearray(whole)
+        if flip:
+            data[bit // 8] ^= 1 << bit % 8
+        try:
+            state, valid = replay(bytes(data[:length]), "journal")
+        except JournalError:
+            assert flip
+            assert bit // 8 < length
+            return
+        torn = max(end for end in ends if end <= length)
+        # A flip in the torn line itself is no matter: it is not read.
+        assert valid == torn
+        assert not flip or bit // 8 >= torn
+        assert state.held == replay(whole[:torn], "journal")[0].held
+
+    check()
+
+
+@pytest.mark.parametrize("torn", [b"", LINES[2][:4], LINES[2][:60]])
+def test_zeros_in_place_of_the_last_record_are_a_torn_tail(torn):
+    """
+    What some file systems leave of a record that was not synced, after a power cut; in place of
+    an earlier record they are damage.
+    """
+    state, valid = replay(LINES[0] + torn + bytes(512), "journal")
+    assert len(LINES[0]) == valid
+    assert "60" == state.held["/proc/sys/vm/swappiness"].old
+    for data in (LINES[0] + bytes(512) + LINES[1], LINES[0] + LINES[1][:-1] + bytes(8)):
+        with pytest.raises(JournalError):
+            replay(data, "journal")
 
 
 @pytest.mark.parametrize(

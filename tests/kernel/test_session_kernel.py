@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from tests.kernel import session_kills
+from tests.kernel.chaos import machine, victims
 
 pytestmark = [
     pytest.mark.kernel,
@@ -32,11 +32,11 @@ def environment(tmp_path):
 @pytest.fixture
 def unchanged():
     """Every file that the guard may write reads as before when the test is over."""
-    paths = session_kills.files()
-    before = session_kills.snapshot(paths)
+    paths = machine.files()
+    before = machine.look(paths)
     yield
-    assert session_kills.snapshot(paths) == before
-    assert session_kills.leftovers() == []
+    assert machine.look(paths) == before
+    assert machine.leftovers() == []
 
 
 def sealtune(*arguments):
@@ -45,7 +45,7 @@ def sealtune(*arguments):
 
 def wait_until_busy(process):
     """Wait until the session's guard is at work and a few runs are done."""
-    session_kills.wait_for(lambda: session_kills.guard_of(process.pid) is not None, 60.0)
+    machine.wait_until(lambda: victims.find(process.pid, "guard"), 60.0)
     assert process.poll() is None
     time.sleep(3.0)
 
@@ -112,14 +112,3 @@ def test_an_interrupted_session_restores_and_says_what_it_learnt(environment, un
     session = json.loads(listed.stdout)[0]
     assert session["status"] == "interrupted"
     assert session["trials"] >= 1
-
-
-def test_killing_parts_of_a_real_session(unchanged):
-    """
-    The session, the guard, then both are killed once in a real run: everything is back in time.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.kernel.session_kills", "--kills", "1", "--longest", "25"],
-        capture_output=True, text=True, timeout=400, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.kernel import session_kills
+from tests.kernel.chaos import machine
 from tests.mcp_server.conftest import (
     CACHE,
     Person,
@@ -41,15 +41,15 @@ def files_below_etc():
 @pytest.fixture
 def unchanged(monkeypatch):
     """Every file that the guard may write, and /etc, is as before when the test is over."""
-    paths = session_kills.files()
-    before, etc = session_kills.snapshot(paths), files_below_etc()
+    paths = machine.files()
+    before, etc = machine.look(paths), files_below_etc()
     yield before
     if files_below_etc() != etc:  # the test failed in the middle
         monkeypatch.setattr("sys.argv", ["sealtune", "revert"])
         sealtune()
-    assert session_kills.snapshot(paths) == before
+    assert machine.look(paths) == before
     assert files_below_etc() == etc
-    assert session_kills.leftovers() == []
+    assert machine.leftovers() == []
 
 
 @pytest.mark.server
@@ -73,7 +73,7 @@ def test_a_client_drives_plan_run_result_apply_and_revert(tmp_path, unchanged):
             assert status["session"] == begun["session"]
             result = status["result"]
             paths = [Path(name) for name in unchanged]
-            assert session_kills.snapshot(paths) == unchanged
+            assert machine.look(paths) == unchanged
             kept = await client.call_tool("apply", {"session": begun["session"]})
             if result["verdict"] != "improved":
                 assert kept.is_error
@@ -154,6 +154,6 @@ def test_a_killed_server_leaves_the_kernel_as_it_was(tmp_path, unchanged):
         anyio.run(drive)
     with SqliteStore(history) as store:
         owner = owner_of(store, session[0])
-        session_kills.wait_for(lambda: not owner.alive(), 60.0)
+        machine.wait_until(lambda: not owner.alive(), 60.0)
         assert not owner.alive()
         assert store.session(session[0]).status == "interrupted"

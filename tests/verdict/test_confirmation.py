@@ -285,3 +285,24 @@ def test_a_ten_percent_gain_at_five_percent_noise_is_found(machine):
 
     assert share(1.10) >= 0.80
     assert share(1.0) <= 0.05
+
+
+def test_a_machine_on_which_any_run_may_fail_does_not_make_the_candidate_unsafe(machine):
+    """
+    Three failures of the candidate beside one of the originals are no proof against it: those
+    pairs are repeated, and the verdict is reached.
+    """
+    fake = machine(speeds(1.0), noise=0.05)
+    runs = {"originals": 0, "candidate": 0}
+
+    def measure(setting):
+        arm = "candidate" if setting else "originals"
+        runs[arm] += 1
+        if (arm, runs[arm]) in {("originals", 1), ("candidate", 2), ("candidate", 4)}:
+            return failed("the network hiccuped")
+        return failed("again") if (arm, runs[arm]) == ("candidate", 6) else fake.measure(setting)
+
+    found = confirm(measure, CANDIDATE, looks=(6,))
+
+    assert "unsafe" != found.outcome
+    assert (6, 4) == (len(found.pairs), len(found.failed_pairs))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.kernel import session_kills
+from tests.kernel.chaos import machine
 from tests.web.browser_pages import launched
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -125,11 +125,11 @@ class Kernel:
     """Every file that the guard may write: as it was before, or not."""
 
     def __init__(self):
-        self.paths = session_kills.files()
-        self.before = session_kills.snapshot(self.paths)
+        self.paths = machine.files()
+        self.before = machine.look(self.paths)
 
     def is_as_before(self):
-        return session_kills.snapshot(self.paths) == self.before
+        return machine.look(self.paths) == self.before
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -198,12 +199,28 @@ def test_a_killed_session_s_socket_is_replaced(path):
     """
     What a killed process left behind does not keep its resumed session from listening.
     """
-    socket = control.places(path, SESSION)[1]
-    socket.parent.mkdir(mode=0o700)
-    socket.touch()
+    left = control.places(path, SESSION)[1]
+    left.parent.mkdir(mode=0o700)
+    left.touch()
     with listening(path) as there:
         assert there
         assert control.status(path, SESSION) == "running"
+
+
+def test_sockets_of_killed_sessions_are_removed_and_those_of_live_ones_are_not(path):
+    """
+    A session that begins clears away what killed ones left behind, and nothing else.
+    """
+    other = "20261122-1201-bb"
+    with control.listening(path, other, "running", {}, real=False):
+        directory = control.places(path, other)[1].parent
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(str(directory / "20261122-1100-cc.sock"))
+        dead.close()
+        with listening(path):
+            left = {one.name for one in directory.iterdir()}
+            assert control.status(path, other) == "running"
+    assert left == {f"{other}.sock", f"{SESSION}.sock"}
 
 
 def test_only_the_main_thread_takes_commands(tmp_path):

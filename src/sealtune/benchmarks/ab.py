@@ -101,6 +101,7 @@ class AbAdapter(ToolAdapter):
             account=place.account,
             cwd=place.path,
             log=place.path / "nginx.log",
+            room=place.room,
         )
         self._server.wait_until(lambda: listening(self._port))
 

@@ -132,6 +132,7 @@ class BesideCpuHogs:
             account=place.account,
             cwd=place.path,
             log=place.path / "hogs.log",
+            room=place.room,
         )
         try:
             hogs.wait_until(lambda: READY in hogs.log, START_SECONDS)

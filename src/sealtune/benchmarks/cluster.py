@@ -99,6 +99,7 @@ class Cluster:
             account=self._place.account,
             cwd=self._place.path,
             log=self._place.path / "postgres.log",
+            room=self._place.room,
             # "Fast": it flushes and ends. A plain kill would leave shared memory behind.
             stop_signal=signal.SIGINT,
             grace=30.0,
@@ -136,6 +137,7 @@ class Cluster:
             account=place.account,
             cwd=place.path,
             limit=SETUP_SECONDS,
+            room=place.room,
         ).require(name)
 
 

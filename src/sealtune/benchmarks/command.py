@@ -93,16 +93,42 @@ def _split_company(words: Sequence[str]) -> tuple[list[str], Parsed]:
 
 
 def _custom(text: str, words: Sequence[str], notices: list[str]) -> BenchmarkSpec:
+    words, allowed = _allowances(words)
     command = shlex.join(words)
     pattern = FAMILIAR_PATTERNS.get(Path(words[0]).name)
-    options = {"argv": command, **({"pattern": pattern} if pattern else {})}
+    options = {"argv": command, **({"pattern": pattern} if pattern else {}), **allowed}
     return BenchmarkSpec(
         "custom",
         options,
         text,
-        f"sealtune does not know this command and would run it as it stands: {command}",
+        f"sealtune does not know this command and would run it as it stands: {command}"
+        + "".join(f", allowed to {_MEANING[name]}" for name in allowed)
+        + (f" {allowed['writable']}" if "writable" in allowed else ""),
         tuple(notices),
     )
+
+
+_MEANING = {"network": "reach other machines", "writable": "write in"}
+
+
+def _allowances(words: Sequence[str]) -> tuple[list[str], dict[str, str | bool]]:
+    """Take what a command of the person's is allowed out of `words`, sorted by name."""
+    rest, allowed = list[str](), dict[str, str | bool]()
+    for word in words:
+        name, _, value = word.partition("=")
+        if word == "--sealtune-network":
+            allowed["network"] = True
+        elif name == "--sealtune-writable":
+            if not value.startswith("/"):
+                raise ConfigError(
+                    f"benchmark_command: {name} needs a directory: {name}=/srv/results"
+                )
+            allowed["writable"] = value
+        else:
+            rest.append(word)
+    if not rest:
+        raise ConfigError("benchmark_command: allowances without a command")
+    return rest, dict(sorted(allowed.items()))
 
 
 def _words(text: str) -> list[str]:

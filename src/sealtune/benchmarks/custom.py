@@ -6,12 +6,15 @@ import os
 import re
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from sealtune.benchmarks.base import BenchmarkSpec, Metric, Reading
-from sealtune.benchmarks.process import PROGRAM_PATH, Outcome, last_line, run_child
+from sealtune.benchmarks.confinement import Room
+from sealtune.benchmarks.last_match import last_match
+from sealtune.benchmarks.process import PROGRAM_PATH, Outcome, run_child
 from sealtune.benchmarks.tool import ToolAdapter, Watch
 from sealtune.benchmarks.workplace import Account, choose_account
 from sealtune.errors import BenchmarkFailedError, ConfigError
@@ -28,7 +31,9 @@ class CustomAdapter(ToolAdapter):
     Options: ``argv`` (the command without ``sudo``); ``pattern`` (regular expression whose first
     group is the number; the last match counts) or ``json_path`` (such as ``jobs.0.iops``), with
     neither the last line must be a number; ``metric``, ``unit``, ``direction``,
-    ``limit_seconds`` (after which it counts as hung).
+    ``limit_seconds`` (after which it counts as hung); ``network`` (it reaches other machines),
+    ``writable`` (a directory that it may write in besides its own). What it wrote is deleted when
+    it fails, and at the end.
     """
 
     name = "custom"
@@ -70,15 +75,33 @@ class CustomAdapter(ToolAdapter):
         person = os.environ.get("SUDO_USER", "")
         return choose_account((person,) if person else ())
 
+    @property
+    def room(self) -> Room:
+        """What the command may reach: its workplace, and what its options add."""
+        room = replace(super().room, network=bool(self._options.get("network", False)))
+        if "writable" not in self._options:
+            return room
+        place = Path(str(self._options["writable"])).absolute()
+        if not place.is_dir():
+            raise BenchmarkFailedError(
+                f"--sealtune-writable: {place} is no directory", fix="Make it, or name another."
+            )
+        return replace(room, writable=(place,))
+
     def measure(self, seconds: float, watch: Watch) -> Reading:
-        """Run the command, again and again while another run fits."""
+        """Run the command, again and again while half of another run fits."""
         began = time.monotonic()
         limit = float(self._options.get("limit_seconds", self.limit(seconds)))
         values: list[float] = []
         while True:
-            values.append(self._once(limit))
+            try:
+                values.append(self._once(limit))
+            except BenchmarkFailedError:
+                # Not at the end of the session: it may be what filled the disk.
+                self.workplace.empty()
+                raise
             spent = time.monotonic() - began
-            done = spent + spent / len(values) > seconds
+            done = spent + spent / len(values) / 2 > seconds
             if done or watch.hopeless(values):
                 break
         repeated = tuple(values) if len(values) > 1 else ()
@@ -95,6 +118,7 @@ class CustomAdapter(ToolAdapter):
             cwd=here if place.account.may_enter(here) else place.path,
             limit=limit,
             path=os.environ.get("PATH", PROGRAM_PATH),
+            room=self.room,
         )
         return self._value(outcome.require(self.title))
 
@@ -105,12 +129,9 @@ class CustomAdapter(ToolAdapter):
         if "json_path" in self._options:
             found = json_value(text, str(self._options["json_path"]))
         elif self._pattern is not None:
-            matches = list(self._pattern.finditer(text)) or list(
-                self._pattern.finditer(outcome.stderr)
-            )
-            found = matches[-1].group(1) if matches else None
+            found = last_match(self._pattern.pattern, (text, outcome.stderr))
         else:
-            found = last_line(text)
+            found = text.strip().splitlines()[-1].strip()  # whole: a cut number is another one
         return finite(found, outcome)
 
 
@@ -122,7 +143,7 @@ def finite(found: object, outcome: Outcome) -> float:
     """
     try:
         value = float(found) if isinstance(found, str | int | float) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, or one of 400 digits
         value = math.nan
     if not math.isfinite(value):
         end = " (only the end of its output was kept)" if outcome.truncated else ""
@@ -140,7 +161,7 @@ def json_value(text: str, path: str) -> object:
     for candidate in (text, *reversed(text.splitlines())):
         try:
             value: Any = json.loads(candidate)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         try:
             for step in path.split("."):
@@ -156,7 +177,7 @@ def _compiled(pattern: object) -> re.Pattern[str] | None:
         return None
     try:
         compiled = re.compile(str(pattern), re.MULTILINE)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(f"pattern: {pattern!r} is no regular expression: {error}") from error
     if compiled.groups < 1:
         raise ConfigError(f"pattern: {pattern!r} needs a group around the number: ({NUMBER})")

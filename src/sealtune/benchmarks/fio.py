@@ -127,6 +127,8 @@ class FioAdapter(ToolAdapter):
     def _prepare_cache(self) -> None:
         """Bring the page cache to the state in which every run starts."""
         for path in self.workplace.path.iterdir():
+            if path.is_dir():
+                continue
             drop_from_cache(path)
             if not self._cold:
                 read_into_cache(path)

@@ -1,5 +1,6 @@
 """The options of the known tools that an adapter can honour, and what becomes of each."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,6 +21,7 @@ class Option:
             person's own.
         most: Largest allowed count.
         choices: Allowed texts; any when empty.
+        shape: Pattern that a text must match; any when empty.
         value: What a flag sets.
         takes: Whether a dropped option is followed by a value.
     """
@@ -28,6 +30,7 @@ class Option:
     kind: Kind = "count"
     most: int = 1_000_000
     choices: tuple[str, ...] = ()
+    shape: str = ""
     value: str | int | bool = True
     takes: bool = True
 
@@ -141,6 +144,8 @@ def keep_value(parsed: Parsed, option: Option, value: str, flag: str = "") -> No
     elif option.kind == "text":
         if option.choices and value not in option.choices:
             raise ConfigError(f"{named}: allowed are {', '.join(option.choices)}")
+        if option.shape and not re.fullmatch(option.shape, value, re.ASCII | re.IGNORECASE):
+            raise ConfigError(f"{named}: must be of the form {option.shape}")
         parsed.options[option.name] = value
     else:
         if not value.isdecimal() or not 1 <= int(value) <= option.most:
@@ -156,6 +161,7 @@ def _named(options: Mapping[str, Option]) -> dict[str, Option]:
 COMPANY = Option("beside-cpu-hogs", most=64)
 """Our own option of every known tool: it runs beside so many CPU hogs of another session."""
 SYSBENCH_TESTS = ("cpu", "memory", "threads", "fileio")
+_SIZE = r"[1-9][0-9]{0,11}[KMGT]?B?"
 _DROPPED = Option("", "ignore")
 _DROPPED_FLAG = Option("", "ignore", takes=False)
 _LENGTH = Option("", "length")
@@ -193,7 +199,7 @@ REDIS = Grammar(
     "redis",
     _named(
         {
-            "-t": Option("test", "text"),
+            "-t": Option("test", "text", shape=r"[a-z][a-z0-9_,]{0,200}"),
             "-c": _CLIENTS,
             "-d": Option("bytes", most=1 << 20),
             "-P": Option("pipeline", most=10_000),
@@ -236,7 +242,7 @@ SYSBENCH = Grammar(
         "--percentile": _DROPPED,
         "--memory-total-size": _LENGTH,
         "--cpu-max-prime": Option("cpu-max-prime", most=10_000_000),
-        "--memory-block-size": Option("memory-block-size", "text"),
+        "--memory-block-size": Option("memory-block-size", "text", shape=_SIZE),
         "--memory-scope": Option("memory-scope", "text", choices=("global", "local")),
         "--memory-oper": Option("memory-oper", "text", choices=("read", "write", "none")),
         "--memory-access-mode": Option("memory-access-mode", "text", choices=("seq", "rnd")),
@@ -247,9 +253,9 @@ SYSBENCH = Grammar(
             "text",
             choices=("seqwr", "seqrewr", "seqrd", "rndrd", "rndwr", "rndrw"),
         ),
-        "--file-total-size": Option("file-total-size", "text"),
+        "--file-total-size": Option("file-total-size", "text", shape=_SIZE),
         "--file-num": Option("file-num", most=1024),
-        "--file-block-size": Option("file-block-size", "text"),
+        "--file-block-size": Option("file-block-size", "text", shape=_SIZE),
         "--file-io-mode": Option("file-io-mode", "text", choices=("sync", "async", "mmap")),
         "--file-extra-flags": Option(
             "file-extra-flags", "text", choices=("sync", "dsync", "direct")

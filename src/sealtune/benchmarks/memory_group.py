@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from sealtune.benchmarks.process import LineHandler, Outcome, run_child
 from sealtune.benchmarks.workplace import MEBIBYTE, Workplace
 from sealtune.errors import BenchmarkFailedError
 
-LAUNCHER = Path(__file__).with_name("join_group.py")
 PREFIX = "sealtune-"
 LEAST_BYTES = 16 * MEBIBYTE
 REMOVE_SECONDS = 5.0
@@ -120,12 +118,10 @@ def run_in_group(
     on_line: LineHandler | None = None,
 ) -> Outcome:
     """Run `argv` as the workplace's user inside `group`; see `run_child`."""
-    account = place.account
-    identity = [str(account.uid), str(account.gid), ",".join(map(str, account.groups))]
-    procs = str(group / "cgroup.procs")
-    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), procs, *identity, str(place.path)]
-    root = replace(account, uid=0, gid=0, groups=())
-    return run_child([*launcher, *argv], account=root, cwd=Path("/"), limit=limit, on_line=on_line)
+    room = replace(place.room, memory_group=group)
+    return run_child(
+        argv, account=place.account, cwd=place.path, limit=limit, on_line=on_line, room=room
+    )
 
 
 def _remove(path: Path) -> None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from sealtune.benchmarks.cgroup import clear
+from sealtune.benchmarks.confinement import Room, as_text, orders
 from sealtune.benchmarks.workplace import Account
 from sealtune.errors import BenchmarkFailedError
 
@@ -26,6 +28,7 @@ LINE_LIMIT = 1 << 16
 WARDEN = Path(__file__).with_name("warden.py")
 PROGRAM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 REAP_SECONDS = 15.0
+NOTHING = Room()
 LineHandler = Callable[[str], bool]
 
 
@@ -90,6 +93,7 @@ def run_child(
     limit: float,
     on_line: LineHandler | None = None,
     path: str = PROGRAM_PATH,
+    room: Room = NOTHING,
 ) -> Outcome:
     """Run `argv` as `account` and return how it ended; nothing of it is left afterwards.
 
@@ -100,13 +104,14 @@ def run_child(
         limit: It is killed after this time [s].
         on_line: Called with each line of both streams as it comes; true ends the program.
         path: ``PATH`` of the program.
+        room: What it may reach.
     """
     began = time.monotonic()
-    process = _start_warden(argv, account, cwd, path=path, stop=(signal.SIGKILL, 0.0))
+    warden = _Warden(argv, room, account, cwd, path=path, stop=(signal.SIGKILL, 0.0))
     try:
-        return _read_out(process, began, limit, on_line)
+        return _read_out(warden, began, limit, on_line)
     finally:
-        _end_warden(process)
+        warden.end()
 
 
 class Server:
@@ -119,6 +124,7 @@ class Server:
         log: File that takes its output.
         stop_signal: How it is asked to end.
         grace: How long it may take to do so before it is killed [s].
+        room: What it may reach.
     """
 
     def __init__(
@@ -130,12 +136,12 @@ class Server:
         log: Path,
         stop_signal: signal.Signals = signal.SIGTERM,
         grace: float = 5.0,
+        room: Room = NOTHING,
     ) -> None:
-        self._name, self._log, self._grace = Path(argv[0]).name, log, grace
+        self._name, self._log = Path(argv[0]).name, log
         with log.open("wb") as output:
-            self._process = _start_warden(
-                argv, account, cwd, stop=(stop_signal, grace), output=output
-            )
+            stop = (stop_signal, grace)
+            self._warden = _Warden(argv, room, account, cwd, stop=stop, output=output)
 
     @property
     def log(self) -> str:
@@ -152,7 +158,7 @@ class Server:
         """
         deadline = time.monotonic() + seconds
         while not ready():
-            if self._process.poll() is not None:
+            if self._warden.process.poll() is not None:
                 raise BenchmarkFailedError(f"{self._name} did not start: {last_line(self.log)}")
             if time.monotonic() > deadline:
                 raise BenchmarkFailedError(f"{self._name} was not ready after {seconds:.0f} s")
@@ -161,52 +167,61 @@ class Server:
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        return self._process.poll() is None
+        return self._warden.process.poll() is None
 
     def stop(self) -> None:
         """End the server and every process below it."""
-        _end_warden(self._process, self._grace)
+        self._warden.end()
 
 
-def _start_warden(
-    argv: Sequence[str],
-    account: Account,
-    cwd: Path,
-    *,
-    stop: tuple[signal.Signals, float],
-    path: str = PROGRAM_PATH,
-    output: IO[bytes] | None = None,
-) -> subprocess.Popen[bytes]:
-    ending = [str(int(stop[0])), str(stop[1])]
-    identity = [str(account.uid), str(account.gid), ",".join(map(str, account.groups)), str(cwd)]
-    environment = {"PATH": path, "LC_ALL": "C", "HOME": account.home, "USER": account.name}
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(WARDEN), *ending, *identity, *argv],
-        stdin=subprocess.PIPE,
-        stdout=output or subprocess.PIPE,
-        stderr=subprocess.STDOUT if output else subprocess.PIPE,
-        env=environment,
-        cwd="/",
-        start_new_session=True,
-    )
+class _Warden:
+    """A program and the process that keeps it; see `sealtune.benchmarks.warden`."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        room: Room,
+        account: Account,
+        cwd: Path,
+        *,
+        stop: tuple[signal.Signals, float],
+        path: str = PROGRAM_PATH,
+        output: IO[bytes] | None = None,
+    ) -> None:
+        given = orders(argv, room, account, cwd, stop=stop, path=path)
+        self._grace, self._group = stop[1], given.group
+        environment = {"PATH": path, "LC_ALL": "C", "HOME": account.home, "USER": account.name}
+        if room.temporary is not None:
+            environment["TMPDIR"] = str(room.temporary)
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(WARDEN), as_text(given), *argv],
+            stdin=subprocess.PIPE,
+            stdout=output or subprocess.PIPE,
+            stderr=subprocess.STDOUT if output else subprocess.PIPE,
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def end(self) -> None:
+        """Close the lifeline and wait until the warden has cleared up."""
+        process = self.process
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        try:
+            process.wait(self._grace + REAP_SECONDS)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        # A warden that was killed could not.
+        if self._group and os.path.exists(self._group):
+            clear(Path(self._group))
 
 
-def _end_warden(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
-    """Close the lifeline and wait until the warden has cleared up."""
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()
-    try:
-        process.wait(grace + REAP_SECONDS)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _read_out(
-    process: subprocess.Popen[bytes], began: float, limit: float, on_line: LineHandler | None
-) -> Outcome:
+def _read_out(warden: _Warden, began: float, limit: float, on_line: LineHandler | None) -> Outcome:
+    process = warden.process
     if process.stdout is None or process.stderr is None:
         raise BenchmarkFailedError("a program was started without pipes to read from")
     tails = {process.stdout: _Tail(on_line), process.stderr: _Tail(on_line)}
@@ -227,10 +242,11 @@ def _read_out(
                 else:
                     selector.unregister(stream)
     seconds = time.monotonic() - began
-    _end_warden(process)
+    warden.end()
     out, err = tails[process.stdout], tails[process.stderr]
     truncated = out.truncated or err.truncated
-    code = process.returncode
+    # Negative when the warden itself was killed.
+    code = process.returncode if process.returncode >= 0 else 128 - process.returncode
     return Outcome(code, out.text, err.text, seconds, timed_out, stopped, truncated)
 
 

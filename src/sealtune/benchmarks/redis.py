@@ -88,6 +88,7 @@ class RedisAdapter(ToolAdapter):
             account=place.account,
             cwd=place.path,
             log=place.path / "redis.log",
+            room=place.room,
         )
         self._server.wait_until(lambda: listening(self._port))
         self._load()

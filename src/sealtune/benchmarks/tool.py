@@ -3,16 +3,19 @@
 import math
 import os
 import re
+import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from glob import glob
 from pathlib import Path
 from typing import ClassVar
 
 from sealtune.benchmarks.base import BenchmarkSpec, Detection, Metric, Reading, ShouldStop
+from sealtune.benchmarks.confinement import Room
 from sealtune.benchmarks.measurement import Direction, Measurement, failed
 from sealtune.benchmarks.process import PROGRAM_PATH, LineHandler, Outcome, last_line, run_child
 from sealtune.benchmarks.workplace import MEBIBYTE, Account, Workplace, choose_account
@@ -160,7 +163,8 @@ class ToolAdapter(ABC):
             with self._blamed():
                 reading = self.measure(seconds, Watch(should_stop, self._metric))
         except MeasurementError as error:
-            return failed(f"{self.title}: {error}", seconds=time.monotonic() - began)
+            told = f"{self.title}: {error}{self._if_full()}"
+            return failed(told, seconds=time.monotonic() - began)
         return self._judge(reading, time.monotonic() - began)
 
     def teardown(self) -> None:
@@ -194,11 +198,32 @@ class ToolAdapter(ABC):
     ) -> Outcome:
         """Run `argv` in the workplace; see `run_child`."""
         place = self.workplace
-        return run_child(argv, account=place.account, cwd=place.path, limit=limit, on_line=on_line)
+        return run_child(
+            argv,
+            account=place.account,
+            cwd=place.path,
+            limit=limit,
+            on_line=on_line,
+            room=self.room,
+        )
+
+    @property
+    def room(self) -> Room:
+        """What the tool may reach: its workplace, or the person's own server wherever it is."""
+        yours = self._spec.yours
+        return replace(self.workplace.room, network=yours, own_temporary=not yours)
 
     def option(self, name: str, default: int) -> int:
         """Return an integer option."""
         return int(self._options.get(name, default))
+
+    def _if_full(self) -> str:
+        """Return that the disk is full, if it is: few tools say so."""
+        if self._workplace is None:
+            return ""
+        place = self._workplace.path
+        full = shutil.disk_usage(place).free < MEBIBYTE
+        return f"; the disk of {place.parent} is full" if full else ""
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:

@@ -1,87 +1,125 @@
-"""A script that runs one command and lets nothing of it outlive it. Standard library only.
+"""A script that runs one command, confined, and lets nothing of it outlive it.
 
-Started as ``python -I -S warden.py SIGNAL GRACE UID GID GROUPS DIRECTORY COMMAND...``. The command
-runs as that user in a session of its own, with nothing but standard streams. The warden adopts
-every orphan below it, and kills them all when the command ends, or when its own standard input
-closes: after SIGNAL and GRACE seconds. So nothing survives, also when sealtune itself is killed.
+Standard library only.
+
+Started as ``python -I -S warden.py ORDERS COMMAND...``, with the fields of `Orders` as JSON. The
+command runs as an unprivileged user in a session of its own, with nothing but standard streams.
+Under root it also gets a control group and namespaces of its own; the process that waits for it
+is the first of that namespace, so that the kernel ends everything in it when that one ends,
+however it ends. An ordinary user's warden adopts every orphan below it and kills them all.
+
+The command ends when it is done, when our standard input closes (also because sealtune was
+killed): after a signal and some grace, or when it eats the disk.
 """
 
 import contextlib
 import ctypes
+import json
 import os
-import resource
 import select
 import signal
 import sys
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
+if TYPE_CHECKING:
+    from sealtune.benchmarks.becoming import Orders
+    from sealtune.benchmarks.disk_watch import Disk
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 KILL_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+"""How often the free space is looked at while a command runs [s]."""
+ENDED_FOR_SPACE = 125
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; return its exit code, 128 + N for signal N."""
-    stop_signal, grace = int(arguments[0]), float(arguments[1])
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # All that is needed is loaded here: later we may be a user who cannot read it.
+    from sealtune.benchmarks import cgroup, fence, namespaces
+    from sealtune.benchmarks.becoming import Orders
+
+    orders, command = Orders(**json.loads(arguments[0])), arguments[1:]
+    if os.geteuid() != 0:
+        return keep(orders, command)
+    group = Path(orders.group)
+    grouped = bool(orders.group) and cgroup.make(group)
+    if grouped and not orders.network:
+        fence.only_loopback(group)
+    try:
+        namespaces.new_processes()
+        keeper = os.fork()
+        if keeper == 0:
+            keep_apart(orders, command)
+        return exit_code(os.waitpid(keeper, 0)[1])
+    finally:
+        if grouped:
+            cgroup.clear(group)
+
+
+def keep_apart(orders: "Orders", command: list[str]) -> None:
+    """Be the first process of the new namespace; never returns."""
+    from sealtune.benchmarks import namespaces
+    from sealtune.benchmarks.becoming import say
+
+    code, covered = 127, False
+    try:
+        if namespaces.new_view():
+            namespaces.private_shared_memory()
+            if orders.temporary:
+                covered = namespaces.private_temporary(
+                    Path(orders.temporary),
+                    orders.uid,
+                    orders.gid,
+                    [Path(path) for path in orders.visible],
+                    [Path(path) for path in (orders.place, *orders.writable) if path],
+                )
+            namespaces.fresh_proc()
+        # After the mounts: they change the user for a moment, and the kernel forgets this then.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        code = keep(orders, command, covered)
+    except OSError as error:
+        say(f"{command[0]}: cannot start: {error}")
+    finally:
+        os._exit(code)
+
+
+def keep(orders: "Orders", command: list[str], covered: bool = False) -> int:
+    """Start the command, wait for its end or bring it about; return its exit code.
+
+    Args:
+        orders: How it runs.
+        command: Program and arguments.
+        covered: Its /tmp and /var/tmp are its own.
+    """
+    from sealtune.benchmarks.becoming import become
+    from sealtune.benchmarks.disk_watch import Disk
+
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = os.fork()
     if child == 0:
-        become(arguments[2:6], arguments[6:], libc)
-    ended = wait(child, 0, wake_read, None)
+        become(orders, command, covered)
+    disk = Disk(orders.place) if orders.place else None
+    ended = wait(child, 0, wake_read, None, disk)
     if ended is None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child, stop_signal if grace > 0 else signal.SIGKILL)
-        ended = wait(child, None, wake_read, grace)
-    kill_descendants()
+            os.kill(child, orders.stop_signal if orders.grace > 0 else signal.SIGKILL)
+        ended = wait(child, None, wake_read, orders.grace, disk)
+    if os.getpid() != 1:  # else the kernel kills them all as soon as we are gone
+        kill_descendants()
     return 0 if ended is None else ended
 
 
-def become(identity: list[str], command: list[str], libc: ctypes.CDLL) -> None:
-    """Turn this forked child into `command`; never returns."""
-    try:
-        os.setsid()
-        uid, gid, groups, directory = int(identity[0]), int(identity[1]), identity[2], identity[3]
-        if os.geteuid() == 0:
-            os.setgroups([int(group) for group in groups.split(",") if group])
-            os.setresgid(gid, gid, gid)
-            os.setresuid(uid, uid, uid)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        os.chdir(directory)
-        os.umask(0o077)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-            file.write("500")
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.closerange(3, 4096)
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
-        execute(command)
-    except OSError as error:
-        os.write(2, f"{command[0]}: cannot start: {error}\n".encode())
-    finally:
-        os._exit(127)
-
-
-def execute(command: list[str]) -> None:
-    """Replace this process by `command`, searching ``PATH`` as a shell would.
-
-    `os.execvp` imports a module first, and the user we are by now may not be able to read it.
-    """
-    if "/" in command[0]:
-        os.execv(command[0], command)
-    for directory in os.environ.get("PATH", os.defpath).split(":"):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            os.execv(f"{directory or '.'}/{command[0]}", command)
-    raise FileNotFoundError(2, "no such program in PATH")
-
-
-def wait(child: int, lifeline: "int | None", wake: int, limit: "float | None") -> "int | None":
+def wait(
+    child: int, lifeline: "int | None", wake: int, limit: "float | None", disk: "Disk | None"
+) -> "int | None":
     """Reap until `child` ends; ``None`` when `lifeline` closes or `limit` passes first."""
+    from sealtune.benchmarks.becoming import say
+
     deadline = None if limit is None else time.monotonic() + limit
     watched = [wake] if lifeline is None else [wake, lifeline]
     while True:
@@ -91,12 +129,18 @@ def wait(child: int, lifeline: "int | None", wake: int, limit: "float | None") -
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
             return None
-        ready = select.select(watched, [], [], left)[0]
+        pause = left if disk is None else min(LOOK_SECONDS, left or LOOK_SECONDS)
+        ready = select.select(watched, [], [], pause)[0]
         if wake in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake, 4096)
         if lifeline in ready:
             return None
+        if disk is not None and (scarce := disk.eaten()):
+            say(f"error: ended, it left only {scarce} free on the disk")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            return ENDED_FOR_SPACE
 
 
 def reap(child: int) -> "int | None":
@@ -108,35 +152,49 @@ def reap(child: int) -> "int | None":
             if pid == 0:
                 break
             if pid == child:
-                code = os.waitstatus_to_exitcode(status)
-                found = code if code >= 0 else 128 - code
+                found = exit_code(status)
     return found
+
+
+def exit_code(status: int) -> int:
+    """Return the exit code of a wait status, 128 + N for signal N."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def kill_descendants() -> None:
     """Kill what is left below us; orphans move up to us, so our own children suffice."""
     deadline = time.monotonic() + KILL_SECONDS
     while time.monotonic() < deadline:
-        for pid in children():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        for pid, group in children():
+            # Who forks faster than we look is still in its group.
+            for target in (-group, pid) if group not in (0, os.getpgrp()) else (pid,):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(target, signal.SIGKILL)
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(0.002)
+                time.sleep(0.0005)
         except ChildProcessError:
             return
 
 
-def children() -> "list[int]":
-    """Return the processes whose parent we are."""
+def children() -> "list[tuple[int, int]]":
+    """Return pid and process group of the processes whose parent we are."""
     ours, found = str(os.getpid()), []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                if file.read().rpartition(b")")[2].split()[1] == ours.encode():
-                    found.append(int(name))
+    try:
+        with open(f"/proc/self/task/{ours}/children") as file:
+            names = file.read().split()
+    except OSError:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+    for name in names:
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            parent, group = file.read().rpartition(b")")[2].split()[1:3]
+            if parent == ours.encode():
+                found.append((int(name), int(group)))
     return found
 
 
 if __name__ == "__main__":
+    # Started without the site's packages and without the path of this script.
+    sys.path.append(str(Path(__file__).parents[2]))
     raise SystemExit(main(sys.argv[1:]))

@@ -1,17 +1,23 @@
 """Where a benchmark works: an unprivileged account, and a private directory on the tuned disk."""
 
+import contextlib
 import os
 import pwd
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealtune.benchmarks.confinement import Room
 from sealtune.errors import BenchmarkFailedError, DiskSpaceError
 
 MEBIBYTE = 1 << 20
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+TEMPORARY = ".tmp"
+PREFIX = "sealtune-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class Workplace:
     def create(
         cls, workdir: Path, name: str, account: Account, *, needed: int, on_disk: bool
     ) -> "Workplace":
-        """Make ``workdir/name-XXXX`` for `account`.
+        """Make ``workdir/name-PID-XXXX`` for `account`; remove those whose process was killed.
 
         Args:
             workdir: Made when missing; its parents must let `account` through.
@@ -111,20 +117,68 @@ class Workplace:
         try:
             workdir.mkdir(mode=0o711, parents=True, exist_ok=True)
             _check_workdir(workdir, account, needed=needed, on_disk=on_disk)
-            path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=workdir))
+            _remove_stale(workdir)
+            path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-{os.getpid()}-", dir=workdir))
             if os.geteuid() == 0:
                 os.chown(path, account.uid, account.gid)
+            place = cls(path, account)
+            place.renew_temporary()
         except OSError as error:
             raise BenchmarkFailedError(
                 f"cannot work in {workdir}: {error.strerror or error}",
                 fix="Name a directory on the disk that is tuned, which can be made or written, "
                 "with --workdir.",
             ) from error
-        return cls(path, account)
+        return place
+
+    @property
+    def temporary(self) -> Path:
+        """Where programs put temporary files; what they see as /tmp, where that is possible."""
+        return self.path / TEMPORARY
+
+    @property
+    def room(self) -> Room:
+        """What a program of this benchmark may reach."""
+        return Room(self.path, self.temporary)
+
+    def renew_temporary(self) -> None:
+        """Make `temporary` anew, empty."""
+        delete(self.temporary)
+        self.temporary.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(self.temporary, self.account.uid, self.account.gid, follow_symlinks=False)
+
+    def empty(self) -> None:
+        """Delete everything in the directory; the benchmark may not run meanwhile."""
+        for path in self.path.iterdir():
+            delete(path)
+        self.renew_temporary()
 
     def remove(self) -> None:
         """Delete the directory and everything in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        delete(self.path)
+
+
+def delete(path: Path) -> None:
+    """Delete `path`, whatever somebody has made of it: closed, or nested deeper than we can go."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+        return
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
+    remove = ["rm", "-rf", "--one-file-system"]
+    for step in (remove, ["chmod", "-R", "u+rwX"], remove):
+        if path.exists():
+            subprocess.run([*step, "--", str(path)], capture_output=True, check=False)
+
+
+def _remove_stale(workdir: Path) -> None:
+    """Remove the directories of those who were killed before they could."""
+    for path in workdir.iterdir():
+        # The person may keep other things here: a name of ours, or it stays.
+        owner = re.fullmatch(PREFIX + r"\w+-(\d+)-\w{8}", path.name)
+        if owner and path.is_dir() and not os.path.exists(f"/proc/{owner.group(1)}"):
+            delete(path)
 
 
 def _check_workdir(workdir: Path, account: Account, *, needed: int, on_disk: bool) -> None:

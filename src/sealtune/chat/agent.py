@@ -15,6 +15,7 @@ from pydantic_ai.toolsets import FunctionToolset, ToolsetTool, WrapperToolset
 from pydantic_ai.usage import UsageLimits
 
 from sealtune.errors import SealtuneError
+from sealtune.strategist.model.privacy import secrets
 from sealtune.toolbox import CHANGING, READING, Toolbox
 
 pydantic_ai.BANNER_ENABLED = False  # its own advertisement, in the middle of a conversation
@@ -114,7 +115,10 @@ def told(error: Exception) -> Mapping[str, str]:
     if isinstance(error, OSError):
         return {"error": str(error), "fix": "Tell the person."}
     place = traceback.extract_tb(error.__traceback__)[-1]
-    found = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+    words = str(error)
+    for secret in secrets():  # nobody foresaw this error: whatever may stand in it
+        words = words.replace(secret, "[left out]")
+    found = f"{type(error).__name__}: {words} ({Path(place.filename).name}:{place.lineno})"
     return {"error": f"a bug in sealtune: {found}", "fix": SealtuneError.fix}
 
 

@@ -52,7 +52,8 @@ def call_line(name: str, arguments: Mapping[str, object], width: int) -> str:
         _value(value) if position == 0 else f"{key}={_value(value)}"
         for position, (key, value) in enumerate(given)
     ]
-    return _cut(f"-> {name}({', '.join(shown)})", width)
+    named = " ".join(clean(name).split())  # a model may call what is no tool
+    return _cut(f"-> {named}({', '.join(shown)})", width)
 
 
 def _value(value: object) -> str:

@@ -96,9 +96,25 @@ def _shown(text: str) -> str:
 def _usage_error(error: Exception) -> int:
     show = getattr(error, "show", None)
     if show is None:
+        _tell_without_keys(error)
         raise error
     show()
     return int(getattr(error, "exit_code", 2))
+
+
+def _tell_without_keys(error: Exception) -> None:
+    """Print an error that nobody foresaw by ourselves, and end, if a key stands in its words."""
+    import traceback
+
+    from sealtune.strategist.model.privacy import secrets
+
+    words = "".join(traceback.format_exception(error))
+    hidden = words
+    for secret in secrets():
+        hidden = hidden.replace(secret, "[left out]")
+    if hidden != words:
+        print(hidden, file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _version(wanted: bool) -> None:

@@ -17,9 +17,19 @@ def register(app: typer.Typer) -> None:
     app.command()(benchmarks)
 
 
-def doctor() -> int:
+def doctor(
+    privileges: Annotated[
+        bool,
+        typer.Option("--privileges", help="Print how ordinary users may tune, to be pasted."),
+    ] = False,
+) -> int:
     """Check this machine: kernel, root, pressure, disk, swap, benchmarks, and what to install."""
+    if privileges:
+        from sealtune.cli.privileges import show
+
+        return show()
     from sealtune.benchmarks import detect_all
+    from sealtune.benchmarks.confinement import describe
     from sealtune.machine import busy_reasons, find_services, gather_facts
     from sealtune.planning import default_workdir
 
@@ -30,6 +40,7 @@ def doctor() -> int:
     print(f"{'parameters':<14} {offered} can be tuned here, {left_out} cannot (sealtune knobs)")
     print(f"{'journal':<14} {_journal()}")
     print(f"{'strategist':<14} {_strategist()}")
+    print(f"{'confinement':<14} {describe()}")
     for service in find_services():
         if service.state != "installed":
             print(f"{'serves':<14} {service.evidence}")
@@ -45,15 +56,14 @@ def doctor() -> int:
 
 
 def _facts_lines(facts: "Facts") -> list[tuple[str, str]]:
-    import os
     import shutil
 
+    from sealtune.cli.privileges import state
     from sealtune.planning import default_workdir
     from sealtune.report.format import memory
 
     place = next(p for p in (default_workdir(), *default_workdir().parents) if p.exists())
     free = memory(shutil.disk_usage(place).free)
-    root = "yes" if os.geteuid() == 0 else "no: tuning needs sudo; plan and --dry-run do not"
     disk = "none found: block parameters cannot be tuned"
     if facts.disk is not None:
         kind = f"{facts.filesystem}, scheduler {facts.disk.scheduler}"
@@ -65,7 +75,7 @@ def _facts_lines(facts: "Facts") -> list[tuple[str, str]]:
         ("swap", memory(facts.swap_bytes) if facts.swap_bytes else "none"),
         ("virtual", facts.virtualisation or "no"),
         ("disk", disk),
-        ("root", root),
+        ("root", state()),
         ("pressure", "readable (PSI)" if facts.psi else "PSI missing: boot with psi=1"),
         ("python", facts.python),
     ]

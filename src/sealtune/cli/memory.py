@@ -46,13 +46,14 @@ def list_(
 
 
 def _line(one: "Experience") -> str:
-    from sealtune.report.format import setting_text
+    from sealtune.report.format import printable, setting_text
 
     shown = one.description or one.config.get("workload_name", "")
     when = time.strftime("%Y-%m-%d", time.localtime(one.when))
     worth = f"{_worth(one)}, {one.evidence}"
     kept = f"  {setting_text(one.setting)}" if one.reward > 0 else ""
-    return f"{one.id}  {when}  {worth:<22} {one.strategist or 'your config':<12} {shown}{kept}"
+    line = f"{one.id}  {when}  {worth:<22} {one.strategist or 'your config':<12} {shown}{kept}"
+    return printable(line)
 
 
 def _worth(one: "Experience") -> str:

@@ -217,9 +217,9 @@ def run(
 
 def console() -> "Console":
     """Return the console for people: what is stdout now, no highlighting of numbers."""
-    from rich.console import Console
+    from sealtune.report.screen import Harmless
 
-    return Console(highlight=False)
+    return Harmless(highlight=False)
 
 
 def _check_alone(context: typer.Context, *, resume: bool) -> None:

@@ -1,26 +1,22 @@
 """The session's end of the guard: start it, ask it, and do its work when it dies."""
 
 import json
-import os
 import select
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from sealtune import errors
-from sealtune.errors import GuardError, NotRootError, RestoreError, SealtuneError
-from sealtune.guard import recovery
-from sealtune.guard.kernel import Places
-from sealtune.guard.report import Crash, RestoreReport, Write
+from sealtune.errors import GuardError, RestoreError, SealtuneError
+from sealtune.guard.access import connect
+from sealtune.guard.link import Link, raise_if_error, report_of
+from sealtune.guard.report import RestoreReport, Write
 
 OnDeath = Callable[[RestoreReport | SealtuneError], None]
 BEAT_SECONDS = 1.0
 _ANSWER_SECONDS = 20.0
-_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
 
 class Guard:
@@ -43,16 +39,15 @@ class Guard:
 
     def __init__(
         self,
-        command: Sequence[str],
+        link: Link,
         *,
         knobs: Iterable[str] | None = None,
         on_guard_death: OnDeath | None = None,
-        places: Places = recovery.PLACES,
     ) -> None:
-        """Start `command`, which must speak the guard's protocol; see `start`."""
+        """Ask the guard at the other end of `link` to begin; see `start`."""
         self.originals: dict[str, str] = {}
         self.log: list[Write] = []
-        self._command, self._places, self._on_death = list(command), places, on_guard_death
+        self._link, self._on_death = link, on_guard_death
         self._breach: str | None = None
         self._number, self._unread = 0, b""
         self._death: GuardError | None = None
@@ -60,17 +55,9 @@ class Guard:
         self._ending = False
         self._closed = threading.Event()
         self._turn, self._sending, self._dying = (threading.RLock() for _ in range(3))
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
         try:
             names = None if knobs is None else list(knobs)
-            self.recovered = _report(self._ask("start", knobs=names))
+            self.recovered = report_of(self._ask("start", knobs=names))
         except BaseException:
             self._end()
             raise
@@ -88,19 +75,13 @@ class Guard:
                 was put back, or with the error that kept it from being put back.
 
         Raises:
-            NotRootError: Not root, and ``sudo -n`` does not help.
+            NotRootError: Not root, and neither the service nor ``sudo -n`` helps.
             BusyError: Another guard is at work.
             JournalError: The journal is damaged or cannot be written.
             RestoreError: An earlier run could not be undone; nothing new is started.
             KnobError: A name is unknown, or not on this machine.
         """
-        command = [sys.executable, "-I", "-S", _PROGRAM]
-        if os.geteuid() != 0:
-            command = ["sudo", "-n", *command]
-        try:
-            return cls(command, knobs=knobs, on_guard_death=on_guard_death)
-        except FileNotFoundError as error:
-            raise NotRootError("not root, and sudo is not installed") from error
+        return cls(connect(), knobs=knobs, on_guard_death=on_guard_death)
 
     def watch(self, knobs: Iterable[str]) -> None:
         """Read the originals of further parameters, for instance those of a device.
@@ -127,11 +108,23 @@ class Guard:
 
     def restore(self) -> RestoreReport:
         """Put everything back, except what somebody else has changed since."""
-        return _report(self._ask("restore"))
+        return report_of(self._ask("restore"))
 
     def commit(self) -> None:
         """Accept the present values for good; nothing of them is restored any more."""
         self._ask("commit")
+
+    def rails(self, limits: Mapping[str, float]) -> dict[str, float]:
+        """Give the guard rails these limits; see `sealtune.guard.watch` for names and units.
+
+        Returns:
+            For each rail the most that the guard has seen last since this was called before.
+
+        Raises:
+            GuardError: A name is unknown, or a limit is no number; no limit was changed.
+        """
+        seen: dict[str, float] = self._ask("rails", limits=dict(limits))
+        return seen
 
     def values(self) -> dict[str, str]:
         """Return the present value of every parameter in `originals`."""
@@ -147,8 +140,8 @@ class Guard:
 
     @property
     def pid(self) -> int:
-        """Process id of the guard (of its sudo, when there is one)."""
-        return self._process.pid
+        """Process id of the guard, or of what stands before it: its sudo, or the service."""
+        return self._link.pid
 
     def close(self) -> RestoreReport:
         """Restore and end the guard; later calls do nothing.
@@ -161,7 +154,7 @@ class Guard:
         # From here on its end is what was asked for; one that dies of it is seen by the asking.
         self._ending = True
         try:
-            report = _report(self._ask("close"))
+            report = report_of(self._ask("close"))
         except GuardError:
             if not isinstance(self._outcome, RestoreReport):
                 raise
@@ -185,13 +178,7 @@ class Guard:
 
     def _end(self) -> None:
         self._closed.set()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe:
-                pipe.close()
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # hangs in the kernel: the journal remembers what it holds
+        self._link.end()
 
     def _ask(self, what: str, **fields: object) -> Any:  # noqa: ANN401 - whatever JSON says
         with self._turn:
@@ -204,30 +191,27 @@ class Guard:
             try:
                 self._send(json.dumps(request).encode() + b"\n")
                 answer = self._receive()
-                while answer["id"] != self._number:  # of a call that Ctrl-C cut short
+                # Another number is of a call that Ctrl-C cut short; none at all refuses us.
+                while answer["id"] not in (self._number, None):
                     answer = self._receive()
             except (OSError, EOFError) as error:
                 raise self._died(what) from error
-        if "error" in answer:
-            kind = getattr(errors, answer["error"], GuardError)
-            raise kind(answer["message"], fix=answer.get("fix"))
+        raise_if_error(answer)
         return answer["result"]
 
     def _send(self, line: bytes) -> None:
         with self._sending:
-            if self._process.stdin is None or self._process.stdin.closed:
-                raise EOFError
-            self._process.stdin.write(line)
+            self._link.send(line)
 
     def _receive(self) -> dict[str, Any]:
-        pipe, deadline = self._process.stdout, time.monotonic() + _ANSWER_SECONDS
+        deadline = time.monotonic() + _ANSWER_SECONDS
         while b"\n" not in self._unread:
             poller = select.poll()
-            if pipe:
-                poller.register(pipe, select.POLLIN)
+            poller.register(self._link, select.POLLIN)
             if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                self._process.kill()  # a guard that hangs holds the lock: take its place
-            if not pipe or not (data := pipe.read(1 << 20)):
+                self._link.break_off()
+                raise EOFError
+            if not (data := self._link.receive(1 << 20)):
                 raise EOFError
             self._unread += data
         line, _, self._unread = self._unread.partition(b"\n")
@@ -239,8 +223,10 @@ class Guard:
 
     def _beat(self) -> None:
         poller = select.poll()
-        if self._process.stdout:
-            poller.register(self._process.stdout, 0)  # only that the other end is gone
+        try:
+            poller.register(self._link, 0)  # only that the other end is gone
+        except ValueError:  # closed already
+            return
         while not self._closed.is_set():
             if poller.poll(BEAT_SECONDS * 1000):
                 break
@@ -256,7 +242,7 @@ class Guard:
         with self._dying:
             if self._death is None:
                 if doing == "start":
-                    self._death = self._complaint()
+                    self._death = self._link.complaint()
                     return self._death
                 self._outcome = self._recover()
                 self._death = _told(self._outcome)
@@ -264,22 +250,12 @@ class Guard:
                     self._on_death(self._outcome)
             return self._death
 
-    def _complaint(self) -> GuardError:
-        text = self._process.stderr.read() if self._process.stderr else b""
-        reason = text.decode(errors="replace").strip()[-500:]
-        if self._command[0] == "sudo":
-            return NotRootError(f"not root, and sudo -n does not help: {reason}")
-        return GuardError(f"the guard's process did not start: {reason}")
-
     def _recover(self) -> RestoreReport | SealtuneError:
         try:
-            if self._places.root != "/" or os.geteuid() == 0:
-                return recovery.restore(places=self._places, wait_seconds=1.0)
-            subprocess.run([*self._command, "restore"], check=True, capture_output=True)
-            return RestoreReport([], [], [])
+            return self._link.recover()
         except SealtuneError as error:
             return error
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             return RestoreError(f"the guard was killed, and restoring failed: {error}")
 
 
@@ -288,8 +264,3 @@ def _told(report: RestoreReport | SealtuneError) -> GuardError:
         return RestoreError(f"the guard's process has ended; not restored: {report}")
     names = ", ".join(name for name, _, _ in report.restored) or "nothing was left to put back"
     return GuardError(f"the guard's process has ended; this one put back: {names}")
-
-
-def _report(fields: list[Any]) -> RestoreReport:
-    restored, foreign, failed = ([(a, b, c) for a, b, c in part] for part in fields[:3])
-    return RestoreReport(restored, foreign, failed, Crash(*fields[3]) if fields[3] else None)

@@ -35,6 +35,7 @@ class Keeper:
         self._kernel, self._journal, self._rules = kernel, journal, rules
         self.originals: dict[str, str] = {}
         self.log: list[Write] = []
+        self._read_back: dict[str, str] = {}
 
     @property
     def holds(self) -> bool:
@@ -140,6 +141,7 @@ class Keeper:
         asked = {rules.limit(name).path for name in texts}
         side = {other for path in asked for other in rules.saved_with(path)} - asked
         write = partial(self._write, lenient=side)
+        self._read_back = {}
         entries = self._announce(now, wanted, texts)
         try:
             self._settle(entries, wanted, write)
@@ -157,6 +159,9 @@ class Keeper:
             raise
         finally:
             made = {path: read_or_reason(self._kernel, path) for path in entries}
+            # What somebody else sets before the batch is over is not what the kernel made of it.
+            mixed = {other for path in self._read_back for other in rules.saved_with(path)}
+            made |= {p: v for p, v in self._read_back.items() if p in entries and p not in mixed}
             with suppress(JournalError):  # unrecorded, whatever is there counts as ours
                 self._journal.append("made", durable=False, values=made)
         return made
@@ -191,7 +196,7 @@ class Keeper:
                 return found
             reason = f"{errorcode.get(error.errno or 0, '?')}, {error.strerror}"
             raise WriteRefusedError(f"{name}: the kernel refuses {value!r} ({reason})") from error
-        made = read_or_reason(self._kernel, path)
+        made = self._read_back[path] = read_or_reason(self._kernel, path)
         self.log.append(Write(time.time(), name, found, made))
         return made
 

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from sealtune.errors import BusyError, GuardError, NotRootError
 
+# No parameter is a link; on the way to one there are some, all of them inside /sys.
+_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 class Places(NamedTuple):
     """Where the guard works. One set per machine; only tests use another."""
@@ -29,7 +32,7 @@ class Kernel:
         Raises:
             OSError: Absent or not readable.
         """
-        descriptor = os.open(self._root + path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(self._root + path, os.O_RDONLY | _FLAGS)
         try:
             text = " ".join(os.read(descriptor, 65536).decode().split())
         finally:
@@ -42,7 +45,7 @@ class Kernel:
         Raises:
             OSError: The kernel refuses the value, or the file cannot be opened.
         """
-        descriptor = os.open(self._root + path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        descriptor = os.open(self._root + path, os.O_WRONLY | os.O_TRUNC | _FLAGS)
         try:
             os.write(descriptor, f"{value}\n".encode())
         finally:

@@ -2,13 +2,14 @@
 
 import ctypes
 import os
+import resource
 from collections.abc import Iterable
 from contextlib import suppress
 
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
-_MCL_CURRENT = 1
+_MCL_CURRENT, _MCL_FUTURE = 1, 2
 _CAPABILITY_VERSION_3 = 0x20080522
-_NEEDED = {"kernel.numa_balancing": 21, "net.core.default_qdisc": 12}
+NEEDED = {"kernel.numa_balancing": 21, "net.core.default_qdisc": 12}
 """Parameters that ask for more than uid 0: CAP_SYS_ADMIN, CAP_NET_ADMIN."""
 
 
@@ -19,8 +20,13 @@ def stay_responsive() -> None:
     # A restore must not wait its turn behind whatever has overloaded the machine.
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    # Current pages only: locking future ones makes allocations fail once CAP_IPC_LOCK is dropped.
-    ctypes.CDLL(None).mlockall(_MCL_CURRENT)
+    pages = _MCL_CURRENT
+    # Future pages too, and those of a watcher that is forked without capabilities; under a limit,
+    # every allocation would fail once CAP_IPC_LOCK is dropped.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+        pages |= _MCL_FUTURE
+    ctypes.CDLL(None).mlockall(pages)
 
 
 def drop_capabilities(names: Iterable[str]) -> None:
@@ -28,7 +34,7 @@ def drop_capabilities(names: Iterable[str]) -> None:
 
     Uid 0 with none at all writes nearly everything.
     """
-    keep = {_NEEDED[name] for name in names if name in _NEEDED}
+    keep = {NEEDED[name] for name in names if name in NEEDED}
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for capability in set(range(64)) - keep:

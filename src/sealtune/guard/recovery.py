@@ -109,7 +109,7 @@ def check_free(places: Places = PLACES) -> None:
     Raises:
         BusyError: One is.
     """
-    os.close(take_lock(places, 0.0))
+    os.close(take_lock(places, 0.5))  # a watcher that is just restoring takes a moment
 
 
 def crashes(places: Places = PLACES) -> list[Crash]:

@@ -9,27 +9,30 @@ import os
 import select
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from sealtune.catalogue.bounds import Limit
 from sealtune.catalogue.limits import LIMITS
-from sealtune.errors import GuardError, RestoreError, SealtuneError
+from sealtune.errors import GuardError, NotRootError, RestoreError, SealtuneError
 from sealtune.guard.journal import Journal
 from sealtune.guard.keeper import Keeper
 from sealtune.guard.kernel import Kernel, Places, take_lock
 from sealtune.guard.privileges import drop_capabilities, stay_responsive
-from sealtune.guard.recovery import restore
 from sealtune.guard.report import RestoreReport
 from sealtune.guard.rules import Rules
 from sealtune.guard.undo import put_back
-from sealtune.guard.watch import MemoryWatch
+from sealtune.guard.watch import Watch
+from sealtune.guard.watcher import Watcher
 
 SILENCE_SECONDS = 8.0
 """Silence after which a session counts as gone; with the polling below the promise is 10 s."""
 _POLL_SECONDS = 1.0
+_LONGEST = 1 << 20
+"""Bytes of a request; whoever sends more without a line end is no session of ours."""
+_LOCK_SECONDS = 0.5
+"""A watcher or a session that is just putting things back holds the lock for a moment."""
 
 
 class Server:
@@ -42,6 +45,8 @@ class Server:
         sink: Descriptor that answers go to.
         silence_seconds: How long the session may be silent.
         confine: Gives up what writing the named parameters does not need.
+        beat: Called at least once a second while it serves.
+        may_keep: Whether the session may leave values in force for good.
     """
 
     def __init__(
@@ -53,15 +58,17 @@ class Server:
         *,
         silence_seconds: float = SILENCE_SECONDS,
         confine: Callable[[Iterable[str]], None] = lambda names: None,
+        beat: Callable[[], None] = lambda: None,
+        may_keep: bool = True,
     ) -> None:
         self._places, self._limits = places, limits
         self._source, self._sink, self._silence = source, sink, silence_seconds
         self._kernel = Kernel(places.root)
-        self._watch = MemoryWatch(f"{places.root.rstrip('/')}/proc")
+        self._watch = Watch(f"{places.root.rstrip('/')}/proc")
         self._keeper: Keeper | None = None
         self._breach: str | None = None
         self._ended, self._rest = False, b""
-        self._confine = confine
+        self._confine, self._beat, self._may_keep = confine, beat, may_keep
 
     def run(self, wake: int | None = None) -> None:
         """Serve until there is a reason to end; a byte on `wake` (a signal) is one."""
@@ -69,35 +76,40 @@ class Server:
         for descriptor in (self._source, wake):
             if descriptor is not None:
                 poller.register(descriptor, select.POLLIN)
-        heard = time.monotonic()
+        quiet = 0.0  # counted in waits: a machine that was suspended has not fallen silent
         try:
-            while not self._ended:
+            while not self._ended and quiet < self._silence:
                 ready = [descriptor for descriptor, _ in poller.poll(_POLL_SECONDS * 1000)]
+                self._beat()
                 self._look()
-                if self._source in ready:
-                    heard = time.monotonic()
-                    self._hear()
-                elif time.monotonic() - heard > self._silence:
-                    break
                 if wake in ready:
                     break
-        except BrokenPipeError:
+                quiet = 0.0 if ready else quiet + _POLL_SECONDS
+                if ready:
+                    self._hear()
+        except ConnectionError:
             pass  # nobody is left to answer to
         finally:
             if self._keeper:
                 self._keeper.restore()
 
+    @property
+    def holds(self) -> bool:
+        """Whether anything may differ from its original because of this guard."""
+        return self._keeper is not None and self._keeper.holds
+
     def _hear(self) -> None:
-        data = os.read(self._source, 1 << 20)
+        data = os.read(self._source, _LONGEST)
         *lines, self._rest = (self._rest + data).split(b"\n")
-        self._ended = not data
         for line in filter(None, lines):  # an empty one is a heartbeat
             self._answer(line)
+        self._ended |= not data or len(self._rest) > _LONGEST
 
     def _look(self, *, asked: bool = False) -> None:
-        if not (self._keeper and self._keeper.holds):
+        if not (asked or self._watch.due()):
             return
-        if (asked or self._watch.due()) and (breach := self._watch.breach()):
+        breach = self._watch.breach()  # without a setting too: so it learns what is usual here
+        if breach and self._keeper and self._keeper.holds:
             self._breach = breach
             self._keeper.restore()
 
@@ -105,7 +117,7 @@ class Server:
         request: dict[str, Any] = {}
         answer: dict[str, Any] = {}
         try:
-            request = json.loads(line)
+            request.update(json.loads(line))
             answer = {"result": self._do(request)}
         except SealtuneError as error:
             answer = {"error": type(error).__name__, "message": str(error), "fix": error.fix}
@@ -116,7 +128,22 @@ class Server:
             answer["log"], self._keeper.log[:] = list(self._keeper.log), []
         answer["id"] = request.get("id")
         answer["breach"], self._breach = self._breach, None
-        os.write(self._sink, json.dumps(answer).encode() + b"\n")
+        self._say(json.dumps(answer).encode() + b"\n")
+
+    def _say(self, line: bytes) -> None:
+        """Write all of an answer; a session that asks and does not listen counts as gone."""
+        os.set_blocking(self._sink, False)
+        poller = select.poll()
+        poller.register(self._sink, select.POLLOUT)
+        quiet = 0.0
+        while line:
+            try:
+                line, quiet = line[os.write(self._sink, line) :], 0.0
+            except BlockingIOError:
+                if quiet >= self._silence:
+                    raise BrokenPipeError from None
+                quiet += 0.0 if poller.poll(_POLL_SECONDS * 1000) else _POLL_SECONDS
+                self._beat()
 
     def _do(self, request: dict[str, Any]) -> object:
         what = request["do"]
@@ -128,11 +155,13 @@ class Server:
             return self._apply(self._keeper, request["setting"])
         if what == "values":
             return self._keeper.values()
+        if what == "rails":
+            return self._watch.allow(request["limits"])
         if what in ("restore", "close"):
-            self._ended = what == "close"
+            self._ended |= what == "close"
             return self._keeper.restore()
         if what == "commit":
-            self._keeper.commit()
+            self._commit(self._keeper)
         elif what == "watch":
             self._keeper.look_at(request["knobs"])
         elif what == "look":  # the answer itself carries what is found
@@ -146,11 +175,16 @@ class Server:
             self._watch.start()
         return keeper.apply(setting)
 
+    def _commit(self, keeper: Keeper) -> None:
+        if not self._may_keep:
+            raise NotRootError("this guard is lent: only root keeps values for good")
+        keeper.commit()
+
     def _start(self, names: list[str] | None) -> RestoreReport:
         """Take the lock, undo what an earlier run left, and read the originals."""
         if self._keeper:
             raise GuardError("the guard has been started already")
-        os.set_inheritable(take_lock(self._places), False)  # held until this process ends
+        self._lock = take_lock(self._places, _LOCK_SECONDS)  # held until this process ends
         rules = Rules(self._limits, self._kernel)
         journal = Journal(self._places.journal, self._kernel.boot_id())
         report = put_back(self._kernel, journal)
@@ -163,11 +197,18 @@ class Server:
         return report
 
 
-def main() -> None:
-    """Run the guard of this machine on standard input and output, or restore and end."""
-    if sys.argv[1:] == ["restore"]:  # for a session without root, whose guard was killed
-        report = restore(wait_seconds=1.0)
-        sys.exit(f"error: {report}" if report.failed else 0)
+def guard_machine(source: int, sink: int, *, may_keep: bool = True) -> None:
+    """Guard this machine for the session behind two descriptors; return when all is back.
+
+    Args:
+        source: Descriptor that requests come from.
+        sink: Descriptor that answers go to.
+        may_keep: Whether the session may leave values in force for good.
+
+    Raises:
+        SystemExit: There is no process to be had for the watcher; nothing was changed.
+        JournalError: All is restored, and only the journal could not be emptied.
+    """
     with suppress(PermissionError):  # started by Popen, it leads its own session already
         os.setsid()
     stay_responsive()
@@ -175,4 +216,49 @@ def main() -> None:
     signal.set_wakeup_fd(send)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    Server(Places(), LIMITS, 0, 1, confine=drop_capabilities).run(wake=receive)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, a dead watcher is never seen
+    try:
+        watcher = Watcher()
+    except OSError as error:
+        sys.exit(f"error: no process is to be had for the watcher: {error.strerror}")
+    server = Server(
+        Places(),
+        LIMITS,
+        source,
+        sink,
+        confine=drop_capabilities,
+        beat=watcher.beat,
+        may_keep=may_keep,
+    )
+    server.run(wake=receive)
+    if not server.holds:  # else the watcher tries again
+        watcher.dismiss()
+
+
+def main() -> None:
+    """Guard for the session on standard input and output; as a service; or restore and end."""
+    what = sys.argv[1:]
+    if what == ["restore"]:  # for a session without root, whose guard was killed
+        _restore()
+    elif what == ["serve"]:
+        from sealtune.guard.service import main as serve
+
+        serve()
+    elif what in ([], ["lend"]):  # lent to somebody who is not root: nothing is kept for good
+        guard_machine(0, 1, may_keep=not what)
+    else:
+        sys.exit("sealtune's guard: usage: [lend | restore | serve]")
+
+
+def _restore() -> None:
+    """Restore, print the answer that a guard would give, and end."""
+    from sealtune.guard.recovery import restore
+
+    try:
+        report = restore(wait_seconds=1.0)
+    except SealtuneError as error:
+        answer = {"error": type(error).__name__, "message": str(error), "fix": error.fix}
+        print(json.dumps(answer))
+        sys.exit(error.exit_code)
+    print(json.dumps({"result": report}))
+    sys.exit(23 if report.failed else 0)

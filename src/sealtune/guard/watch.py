@@ -1,54 +1,134 @@
 """Guard rails: signs that the machine suffers so much that the originals must come back now."""
 
+import math
 import os
 import time
+from collections import deque
+from collections.abc import Mapping
 
-MIN_AVAILABLE_SHARE = 0.02
-MAX_STALLED_SHARE = 0.5
+from sealtune.errors import GuardError
+
+LOOK_SECONDS = 0.95
+LOOKS = {"memory_full": 3, "io_full": 5, "swap_mebibytes": 3, "memory_used": 1, "hung_tasks": 1}
+"""Every rail that has a limit, and how many looks in a row it must be beyond it: one bad second is
+no danger, and a burst of writeback, which the very parameters under test may cause, takes some."""
+
+LOOSEST = {"memory_full": 0.5, "io_full": 0.9, "swap_mebibytes": 1024.0, "memory_used": 0.98,
+           "hung_tasks": 0.0}  # fmt: skip
+"""No session can ask for more: shares of time, MiB/s in and out, share of memory, tasks a look.
+
+Two may be beyond theirs before anything is changed, and then are no danger of ours: a benchmark of
+disks waits for them all the time, and a dead network mount is reported every two minutes. So they
+may be told as much as this guard itself has seen of late, and the former `IO_MARGIN` more.
+"""
+
+IO_MARGIN = 0.1
+_HUNG = "sys/kernel/hung_task_detect_count"
+_FILES = ("pressure/memory", "pressure/io", "meminfo", "vmstat", _HUNG)
+_TEXTS = {
+    "memory_full": "all work stood still for memory {0:.0%} of the time (limit {1:.0%})",
+    "io_full": "all work stood still for disks {0:.0%} of the time (limit {1:.0%})",
+    "swap_mebibytes": "{0:.0f} MiB/s were swapped in and out (limit {1:.0f})",
+    "memory_used": "only {2:.0f} MiB of memory available (limit {3:.0f})",
+    "hung_tasks": "the kernel reported hung tasks: {0:.0f}",
+}
 
 
-class MemoryWatch:
-    """Looks at memory pressure, free memory and OOM kills; three small reads each time."""
+class Watch:
+    """Looks once a second at pressure, memory, swapping, OOM kills and hung tasks: five reads.
+
+    What this kernel does not tell is not watched: pressure before 4.20 or switched off, hung tasks
+    before 6.13. An OOM kill has no limit to move: one is a breach.
+    """
 
     def __init__(self, proc: str = "/proc") -> None:
         self._files = {}
-        for name in ("pressure/memory", "meminfo", "vmstat"):
+        for name in _FILES:
             try:
                 path = os.path.join(proc, name)
                 self._files[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
-                continue  # no pressure information on this kernel: the other two remain
+                continue
+        # How busy disks may be depends on the workload alone: no limit before it is known.
+        self._limits = {**LOOSEST, "io_full": math.inf}
+        self._worst = self._seen = dict.fromkeys(LOOKS, 0.0)
         self.start()
 
-    def start(self) -> None:
-        """Count kills and stalls from now on."""
-        self._kills = _number(self._text("vmstat"), "\noom_kill ")
-        self._stalled, self._when = self._stall_seconds(), time.monotonic()
+    def allow(self, limits: Mapping[str, float]) -> dict[str, float]:
+        """Take the limits of a session, no looser than `LOOSEST`; the others stay as they are.
 
-    def breach(self) -> str | None:
-        """Return what is wrong since the last look, ``None`` if nothing is."""
-        kills = _number(self._text("vmstat"), "\noom_kill ")
-        stalled, now = self._stall_seconds(), time.monotonic()
-        elapsed = max(now - self._when, 0.1)
-        share, killed = (stalled - self._stalled) / elapsed, kills - self._kills
-        self._kills, self._stalled, self._when = kills, stalled, now
-        memory = self._text("meminfo")
-        total, available = _number(memory, "MemTotal:"), _number(memory, "MemAvailable:")
-        if killed > 0:
-            return f"the kernel killed {killed:.0f} processes for want of memory"
-        if available < MIN_AVAILABLE_SHARE * total:
-            return f"only {available / 1024:.0f} MiB of memory available"
-        if share > MAX_STALLED_SHARE:
-            return f"all work stood still for memory {share:.0%} of the time"
-        return None
+        Returns:
+            For each name in `LOOKS` the most that lasted for so many looks, since the last call.
+
+        Raises:
+            GuardError: A name is unknown, or a limit is no number; all limits stay as they were.
+        """
+        for name, limit in limits.items():
+            if name not in LOOKS:
+                raise GuardError(f"guard rail {name!r} is unknown; allowed: {', '.join(LOOKS)}")
+            if type(limit) not in (int, float) or not 0 <= limit < math.inf:
+                raise GuardError(f"guard rail {name}: {limit!r} is not a number of 0 or more")
+        seen, before = self._worst, self._seen
+        self._seen, self._worst = seen, dict.fromkeys(LOOKS, 0.0)
+        own = {name: max(seen[name], before[name]) for name in ("io_full", "hung_tasks")}
+        own["io_full"] += IO_MARGIN
+        for name, limit in limits.items():
+            self._limits[name] = min(limit, max(LOOSEST[name], own.get(name, 0.0)))
+        return seen
+
+    def start(self) -> None:
+        """Count from now on: what came before is not the doing of what is written next."""
+        self._lasting = {name: deque[float](maxlen=looks) for name, looks in LOOKS.items()}
+        self._before, self._when = self._counters(), time.monotonic()
 
     def due(self) -> bool:
         """Whether the last look is a second ago; more often would cost more than it tells."""
-        return time.monotonic() - self._when >= 0.95
+        return time.monotonic() - self._when >= LOOK_SECONDS
 
-    def _stall_seconds(self) -> float:
-        full = self._text("pressure/memory").partition("full")[2]
-        return _number(full, "total=") / 1e6
+    def breach(self) -> str | None:
+        """Return what is wrong since the last look, ``None`` if nothing is."""
+        elapsed, counters = time.monotonic() - self._when, self._counters()
+        grown = {name: count - self._before[name] for name, count in counters.items()}
+        meminfo = self._text("meminfo")
+        total, free = _number(meminfo, "MemTotal:"), _number(meminfo, "MemAvailable:")
+        found = {"memory_used": 1 - free / total if total else 0.0}
+        found["hung_tasks"] = grown["hung_tasks"]
+        if elapsed >= LOOK_SECONDS:  # a share of a shorter time says little
+            for name in ("memory_full", "io_full", "swap_mebibytes"):
+                found[name] = grown[name] / elapsed
+            self._before, self._when = counters, time.monotonic()
+        else:
+            self._before["killed"] = counters["killed"]
+            self._before["hung_tasks"] = counters["hung_tasks"]
+        said = [self._judged(name, value, total / 1024) for name, value in found.items()]
+        if grown["killed"] > 0:
+            said.append(f"the kernel killed {grown['killed']:.0f} processes for want of memory")
+        return "; ".join(filter(None, said)) or None
+
+    def _judged(self, name: str, value: float, mebibytes: float) -> str | None:
+        """Take in what one look found; return what to say if it has lasted beyond its limit."""
+        values, limit = self._lasting[name], self._limits[name]
+        values.append(value)
+        lasts = min(values) if len(values) == values.maxlen else 0.0
+        self._worst[name] = max(self._worst[name], lasts)
+        if lasts <= limit:
+            return None
+        return _TEXTS[name].format(lasts, limit, (1 - lasts) * mebibytes, (1 - limit) * mebibytes)
+
+    def _counters(self) -> dict[str, float]:
+        """Return what only grows: seconds stalled, MiB swapped, hung and killed tasks."""
+        vmstat = self._text("vmstat")
+        swapped = _number(vmstat, "\npswpin ") + _number(vmstat, "\npswpout ")
+        return {
+            "memory_full": self._stall_seconds("pressure/memory"),
+            "io_full": self._stall_seconds("pressure/io"),
+            "swap_mebibytes": swapped * os.sysconf("SC_PAGE_SIZE") / 2**20,
+            "hung_tasks": _number(self._text(_HUNG), ""),
+            "killed": _number(vmstat, "\noom_kill "),
+        }
+
+    def _stall_seconds(self, name: str) -> float:
+        return _number(self._text(name).partition("full")[2], "total=") / 1e6
 
     def _text(self, name: str) -> str:
         descriptor = self._files.get(name)
@@ -56,5 +136,5 @@ class MemoryWatch:
 
 
 def _number(text: str, key: str) -> float:
-    words = text.partition(key)[2].split(maxsplit=1)
+    words = (text.partition(key)[2] if key else text).split(maxsplit=1)
     return float(words[0]) if words else 0.0

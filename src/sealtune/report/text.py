@@ -191,6 +191,11 @@ def evidence(result: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"p={checks['wilcoxon_p']:.3g}, bootstrap [{percent(low)}, {percent(high)}]"
         )
         lines += [("Interval", text), *_guards(checks["guards"])]
+    if tripped := result.get("guards"):
+        runs = "run" if len(tripped) == 1 else "runs"
+        first = "" if len(tripped) == 1 else "the first because "
+        text = f"{len(tripped)} {runs} ended and undone: {first}{tripped[0]}"
+        lines.append(("Guard rails", text))
     if noise:
         text = (
             f"single runs vary by {noise['coefficient_of_variation']:.1%} (drift "

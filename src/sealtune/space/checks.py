@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from sealtune.catalogue import load_catalogue
 from sealtune.errors import ConfigError, KnobError, SealtuneError
 from sealtune.machine import resolve_metric
 from sealtune.space.fields import GUARD_METRICS, ActionParam, Guard, StateMetric
+from sealtune.space.refusals import listed
+
+_ENOUGH = 10
 
 
 def check_metrics(state_space: Sequence[str | StateMetric], guards: Sequence[Guard]) -> None:
@@ -26,7 +30,7 @@ def check_metrics(state_space: Sequence[str | StateMetric], guards: Sequence[Gua
             allowed = ", ".join(GUARD_METRICS)
             problems.append(f"guards[{index}]: unknown {guard.metric!r}; allowed: {allowed}")
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(listed(problems))
 
 
 def check_parameters(action_space: Sequence[ActionParam]) -> None:
@@ -47,7 +51,7 @@ def check_parameters(action_space: Sequence[ActionParam]) -> None:
             problems.append(f"action_space[{index}]: {name} stands in [{seen[name]}] already")
         seen.setdefault(name, index)
     if problems:
-        raise KnobError("\n".join(problems))
+        raise KnobError(listed(problems))
 
 
 def check_names(action_space: Sequence[ActionParam], fields: Iterable[tuple[str, str]]) -> None:
@@ -61,14 +65,15 @@ def check_names(action_space: Sequence[ActionParam], fields: Iterable[tuple[str,
         ConfigError: All of them, with what is allowed.
     """
     known = {_on_any_device(item.param) for item in action_space}
-    problems = [
+    unknown = (
         f"{where}: {name!r} is not in action_space"
         for where, name in fields
         if _on_any_device(name) not in known
-    ]
-    if problems:
+    )
+    # To find out that a name is unknown takes a millisecond: the first few say enough.
+    if problems := list(islice(unknown, _ENOUGH)):
         allowed = ", ".join(item.param for item in action_space)
-        raise ConfigError("\n".join([*problems, f"allowed: {allowed}"]))
+        raise ConfigError(f"{listed(problems)}\n{listed([f'allowed: {allowed}'])}")
 
 
 def check_proposals(proposals: Sequence[Mapping[str, int | str]]) -> None:
@@ -84,7 +89,7 @@ def check_proposals(proposals: Sequence[Mapping[str, int | str]]) -> None:
         if load_catalogue().resolve(name).kind != "choice" and not is_whole(value)
     ]
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(listed(problems))
 
 
 def is_whole(value: int | str) -> bool:

@@ -6,6 +6,7 @@ above the budget) are corrected and said so in `notices`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ from sealtune.space.checks import (
 from sealtune.space.fields import (
     FROZEN,
     GUARD_METRICS,
+    MOST_NAMES,
     REWARD_METRICS,
     SHOWN,
     ActionParam,
@@ -66,6 +68,7 @@ _DEFAULT_MINUTES = 20.0
 _SEARCH_SHARE = 0.55
 _SECONDS_PER_TRIAL = 7.0
 _FEWEST_STEPS, _MOST_STEPS = 2, 16
+Stage = Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)]
 
 
 class TuningConfig(BaseModel):
@@ -99,17 +102,17 @@ class TuningConfig(BaseModel):
     workload_name: Annotated[Name, SHOWN]
     reward_metric: RewardMetric
     benchmark_command: Annotated[str, Field(min_length=1, max_length=2000)]
-    action_space: Annotated[tuple[ActionParam, ...], Field(min_length=1, max_length=100)]
-    state_space: tuple[StateItem, ...] = ()
+    action_space: Annotated[tuple[ActionParam, ...], Field(min_length=1, max_length=MOST_NAMES)]
+    state_space: Annotated[tuple[StateItem, ...], Field(max_length=MOST_NAMES)] = ()
     training_config: TrainingConfig = TrainingConfig()
-    guards: tuple[GuardItem, ...] = ()
+    guards: Annotated[tuple[GuardItem, ...], Field(max_length=MOST_NAMES)] = ()
     reward: RewardWeights = RewardWeights()
     budget: Budget = Budget()
     benchmark_output: BenchmarkOutput | None = None
     workload_class: Annotated[str, Field(max_length=200), SHOWN] | None = None
     description: Annotated[str, Field(max_length=20_000), SHOWN] = ""
     proposals: Annotated[tuple[Proposal, ...], Field(max_length=10)] = ()
-    curriculum: Annotated[tuple[tuple[Name, ...], ...], Field(max_length=5)] = ()
+    curriculum: Annotated[tuple[Stage, ...], Field(max_length=5)] = ()
     strategist: Annotated[str, Field(max_length=200), SHOWN] = ""
     notices: tuple[Annotated[str, SHOWN], ...] = ()
 
@@ -180,16 +183,21 @@ def load_config(source: Path | str | Mapping[str, Any]) -> TuningConfig:
 
 
 def _read(source: Path | str) -> str:
-    if isinstance(source, str) and (not source.strip() or source.lstrip()[0] in "{["):
+    if isinstance(source, str) and source.lstrip()[:1] in ("", "{", "["):
+        if len(source) > MAX_BYTES:
+            raise ConfigError(f"config has more than {MAX_BYTES} characters, which is the most")
         return source
+    named = f"config {str(source)[:200]!r}"
     try:
-        content = Path(source).read_bytes()
-        text = content.decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"config {str(source)[:200]!r} cannot be read: {error}") from error
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"config has {len(content)} bytes; allowed: at most {MAX_BYTES}")
-    return text
+        with open(source, "rb") as file:
+            content = file.read(MAX_BYTES + 1)  # what is named may have no end: /dev/zero
+        if len(content) > MAX_BYTES:
+            raise ConfigError(f"{named} has more than {MAX_BYTES} bytes, which is the most")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{named} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{named} cannot be read: {error}") from error
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -210,9 +218,9 @@ def _parse(text: str) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ConfigError(f"config names {', '.join(twice)} twice in one object")
+        counts = Counter(name for name, _ in pairs)
+        twice = sorted(name[:60] for name, count in counts.items() if count > 1)
+        raise ConfigError(f"config names {', '.join(twice[:10])} twice in one object")
     return data
 
 

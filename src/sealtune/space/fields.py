@@ -39,7 +39,7 @@ FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 def _whole(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a whole number")
-    if not math.isfinite(value) or value != int(value):
+    if isinstance(value, float) and (not math.isfinite(value) or value != int(value)):
         raise ValueError("a whole number")
     if abs(value) >= 2**64:
         raise ValueError("a whole number of at most 64 bits")
@@ -58,7 +58,7 @@ def _text(value: object) -> object:
     return str(value)
 
 
-def _shown(value: object) -> object:
+def one_line(value: object) -> object:
     """Return a text as one line without characters that a screen obeys or does not show."""
     if not isinstance(value, str):
         return value
@@ -73,9 +73,11 @@ def _reward_metric(name: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, BeforeValidator(_number)]
-Choice = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-SHOWN = BeforeValidator(_shown)
+Choice = Annotated[str, Field(max_length=200), BeforeValidator(_text)]
+MOST_NAMES = 100
+"""How many parameters, metrics or choices one list may hold: more than there are of any."""
+SHOWN = BeforeValidator(one_line)
 """Marks a text that people are shown, whoever wrote it."""
 
 
@@ -90,7 +92,7 @@ class ActionParam(BaseModel):
     param: Name
     min: Whole | None = None
     max: Whole | None = None
-    choices: tuple[Choice, ...] | None = None
+    choices: Annotated[tuple[Choice, ...], Field(max_length=MOST_NAMES)] | None = None
     scale: Literal["linear", "log"] | None = None
     start: Whole | Annotated[str, Field(max_length=200)] | None = None
     focus: tuple[Whole, Whole] | None = None
@@ -98,7 +100,9 @@ class ActionParam(BaseModel):
     confidence: Literal["high", "medium", "low"] | None = None
 
 
-Proposal = dict[Name, Whole | Annotated[str, Field(max_length=200)]]
+Proposal = Annotated[
+    dict[Name, Whole | Annotated[str, Field(max_length=200)]], Field(max_length=MOST_NAMES)
+]
 """Parameter name to a value worth trying early, together."""
 
 
@@ -107,8 +111,8 @@ class StateMetric(BaseModel):
 
     model_config = FROZEN
 
-    metric: str
-    source: str | None = None
+    metric: Name
+    source: Annotated[str, Field(max_length=200)] | None = None
 
 
 def _usual_margin(guard: dict[str, Any]) -> float:
@@ -122,7 +126,7 @@ class Guard(BaseModel):
 
     model_config = FROZEN
 
-    metric: str
+    metric: Name
     margin_percent: Annotated[Number, Field(ge=0, le=1000)] = Field(default_factory=_usual_margin)
 
 
@@ -131,7 +135,7 @@ def _branch(model: str) -> Discriminator:
     return Discriminator(lambda value: "str" if isinstance(value, str) else model)
 
 
-_PlainName = Annotated[str, Tag("str")]
+_PlainName = Annotated[Name, Tag("str")]
 StateItem = Annotated[
     _PlainName | Annotated[StateMetric, Tag("StateMetric")], _branch("StateMetric")
 ]

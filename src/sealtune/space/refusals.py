@@ -2,12 +2,13 @@
 
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 _MOST = 10
+_LONGEST = 500
 _ECHOES = {"too_short", "model_type"}
 _SHOWN = 60
 _SIMPLER = {"tuple_type": "a list [...]", "string_type": "a text"}
@@ -21,10 +22,15 @@ def readable(error: ValidationError, model: type[BaseModel]) -> str:
         if item["type"] in _ECHOES and any(known.startswith(place) for known in problems):
             continue  # the list is short or the text is no object because of what is said already
         problems.setdefault(place, _say(item, fields))
-    lines = [f"{place}: {text}" for place, text in problems.items()]
-    if len(lines) > _MOST:
-        lines = [*lines[:_MOST], f"... and {len(lines) - _MOST} more"]
-    return "\n".join(lines)
+    return listed(f"{place}: {text}" for place, text in problems.items())
+
+
+def listed(problems: Iterable[str]) -> str:
+    """Return `problems` one a line, as many and as much of each as a person would read."""
+    lines = list(problems)
+    shown = [line if len(line) <= _LONGEST else line[:_LONGEST] + " ..." for line in lines[:_MOST]]
+    more = [f"... and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+    return "\n".join([*shown, *more])
 
 
 def _say(item: Any, fields: Sequence[str]) -> str:  # noqa: ANN401 - pydantic's own mapping
@@ -34,7 +40,7 @@ def _say(item: Any, fields: Sequence[str]) -> str:  # noqa: ANN401 - pydantic's 
         return f"unknown field; allowed: {allowed}"
     if kind == "missing":
         return f"is missing; the fields are: {allowed}"
-    found = repr(item.get("input"))
+    found = _found(item.get("input"))
     found = found if len(found) <= _SHOWN else found[:_SHOWN] + "..."
     if kind == "model_type":
         return f"found {found}; need an object with the fields: {allowed}"
@@ -45,6 +51,13 @@ def _say(item: Any, fields: Sequence[str]) -> str:  # noqa: ANN401 - pydantic's 
         message = message.partition(" after ")[0]
     message = message.removeprefix("Value error, ").removeprefix("Input should be ")
     return f"found {found}; allowed: {message}"
+
+
+def _found(value: object) -> str:
+    try:
+        return repr(value)
+    except (RecursionError, ValueError):  # nested a thousand deep, or 5,000 digits
+        return f"a {type(value).__name__} that cannot be shown"
 
 
 def _place(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[str, tuple[str, ...]]:

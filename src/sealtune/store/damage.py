@@ -1,5 +1,6 @@
 """What is wrong with a store's file, and what to do about it without losing anything."""
 
+import os
 import shlex
 import sqlite3
 from collections.abc import Mapping
@@ -10,24 +11,51 @@ from sealtune.errors import KeepingError
 from sealtune.store import schema
 
 _ANOTHER = "SEALTUNE_STORE=/another/file"
-_BROKEN = ("malformed", "not a database", "no such table", "no such column", "has no column")
-_CLOSED = ("unable to open", "readonly", "read-only", "not authorized", "access permission")
+_ROOM = 128 * 1024
+"""What SQLite maps beside a store, several times over [bytes]."""
+_BROKEN = (
+    "malformed",
+    "not a database",
+    "no such table",
+    "no such column",
+    "has no column",
+    "decode",
+    "mismatch",
+    "duplicate column",
+)
+_CLOSED = (
+    "unable to open",
+    "readonly",
+    "read-only",
+    "not authorized",
+    "access permission",
+    "permission denied",
+    "not a directory",
+    "file exists",
+)
 
 
-def fix_for(error: sqlite3.Error, path: Path) -> str:
+def fix_for(error: Exception, path: Path) -> str:
     """Return what the person can do about an error of SQLite in the file `path`."""
     text = str(error)
-    if "full" in text or "disk I/O" in text:
-        return f"Free space on the disk of {path.parent}; every trial stored until then is kept."
+    if any(sign in text for sign in ("full", "disk I/O", "No space left")):
+        return _free(path)
     if "locked" in text or "busy" in text:
         return "Another process holds the file; wait for it, then run again."
     if any(sign in text for sign in _BROKEN):
         return set_aside(path)
     if path.is_dir():
         return f"That is a directory; name a file: SEALTUNE_STORE={_quoted(path / 'sessions.db')}"
-    if any(sign in text for sign in _CLOSED):
+    if any(sign in text.lower() for sign in _CLOSED):
         return f"Make {path} and its directory readable and writable, or set {_ANOTHER}."
     return "Please report this, with everything printed above; what was stored before is kept."
+
+
+def _free(path: Path) -> str:
+    return (
+        f"Free space on the disk of {path.parent}; every trial stored until then is kept, and "
+        "`sealtune run --resume` goes on from there."
+    )
 
 
 def set_aside(path: Path) -> str:
@@ -45,9 +73,15 @@ def require_ours(connection: sqlite3.Connection, path: Path, version: int) -> No
         KeepingError: It is one of the two; the message says which.
     """
     present = _tables(connection)
-    if present and not {"session", "trial"} & set(present):
+    # Another program may have a table of such a name: half of the columns have to be ours, too.
+    ours = [
+        table
+        for table, columns in _wanted().items()
+        if 2 * len(columns & present.get(table, frozenset())) >= len(columns)
+    ]
+    if present and not ours:
         raise KeepingError(
-            f"{path} is the database of another program: it has no sessions and no trials",
+            f"{path} is the database of another program: it has no sessions and no trials of ours",
             fix=f"Leave it where it is and name another file: {_ANOTHER}",
         )
     if version > schema.VERSION:
@@ -55,6 +89,20 @@ def require_ours(connection: sqlite3.Connection, path: Path, version: int) -> No
             f"{path}: schema {version}, this sealtune knows up to {schema.VERSION}",
             fix=f"Use the newer sealtune that wrote it. {set_aside(path)}",
         )
+
+
+def require_room(path: Path) -> None:
+    """Refuse a full disk whose blocks are smaller than a page of memory, before it is opened.
+
+    SQLite maps a file beside the store; there it has holes, and filling one on a full disk ends
+    the process with SIGBUS instead of an error. Larger blocks leave none.
+
+    Raises:
+        KeepingError: The disk is full, and of that kind.
+    """
+    found = os.statvfs(path.parent)
+    if found.f_frsize < os.sysconf("SC_PAGE_SIZE") and found.f_bavail * found.f_frsize < _ROOM:
+        raise KeepingError(f"{path}: the disk is full", fix=_free(path))
 
 
 def require_whole(connection: sqlite3.Connection, path: Path) -> None:

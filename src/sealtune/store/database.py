@@ -3,15 +3,16 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from sealtune.errors import KeepingError
 from sealtune.store import damage, schema
 
 _LOCK_WAIT_SECONDS = 10.0
+T = TypeVar("T")
 
 
 def default_store_path() -> Path:
@@ -45,7 +46,9 @@ class Database:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise KeepingError(f"{self.path.parent}: {error.strerror}") from error
+            fix = damage.fix_for(error, self.path)
+            raise KeepingError(f"{self.path.parent}: {error.strerror}", fix=fix) from error
+        damage.require_room(self.path)
         with self._explained():
             self._connection = sqlite3.connect(
                 self.path,
@@ -90,7 +93,7 @@ class Database:
         """Turn SQLite's errors into ours, with the file's name and what can be done."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             fix = damage.fix_for(error, self.path)
             raise KeepingError(f"{self.path}: {error}", fix=fix) from error
 
@@ -110,6 +113,16 @@ class Database:
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, self._explained():
             return self._connection.execute(query, values).fetchall()
+
+    def _read(self, row: Callable[[sqlite3.Row], T], found: Iterable[sqlite3.Row]) -> list[T]:
+        """Return what `row` makes of each; what we cannot have written is damage of the file."""
+        try:
+            return [row(one) for one in found]
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise KeepingError(
+                f"{self.path} is damaged: it holds what no sealtune writes ({error})",
+                fix=damage.set_aside(self.path),
+            ) from error
 
     def close(self) -> None:
         """Release the file; safe to call twice."""

@@ -85,7 +85,9 @@ class MomentTable(Database):
         found = self._rows(
             "SELECT * FROM moment WHERE session = ? ORDER BY number", self._number(session_id)
         )
-        return tuple(Moment(row["kind"], json.loads(row["body"]), row["at"]) for row in found)
+        return tuple(
+            self._read(lambda row: Moment(row["kind"], json.loads(row["body"]), row["at"]), found)
+        )
 
     def living(self, session_id: str) -> bool:
         """Return whether the session runs, in a process that is still there."""

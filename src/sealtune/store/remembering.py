@@ -35,11 +35,11 @@ class ExperienceTable(Database):
             int(simulated),
             limit,
         )
-        return tuple(rows.experience_row(row) for row in found)
+        return tuple(self._read(rows.experience_row, found))
 
     def experience(self, id_or_prefix: str) -> Experience:
         """Return one experience by id or unique prefix; see `Store.experience`."""
-        return rows.experience_row(self._named(id_or_prefix))
+        return self._read(rows.experience_row, [self._named(id_or_prefix)])[0]
 
     def forget(self, ids: Iterable[str] | None) -> int:
         """Remove experiences and return how many; see `Store.forget`."""
@@ -58,7 +58,7 @@ class ExperienceTable(Database):
         Raises:
             SessionNotFoundError: None or several match.
         """
-        known = {row["id"]: row for row in self._rows("SELECT * FROM experience")}
+        known = {str(row["id"]): row for row in self._rows("SELECT * FROM experience")}
         if wanted in known:
             return known[wanted]
         several = [name for name in known if wanted and name.startswith(wanted)]

@@ -47,6 +47,8 @@ def session_row(row: sqlite3.Row) -> SessionRow:
     given: dict[str, Any] = {name: row[name] for name in names}
     for name in SESSION_JSON:
         given[name] = None if row[name] is None else json.loads(row[name])
+    if not isinstance(row["id"], str):
+        raise ValueError("a session without an id")
     given["simulated"] = bool(row["simulated"])
     status: Status = row["status"]
     return SessionRow(**given | {"status": status})

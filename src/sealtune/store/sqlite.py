@@ -126,25 +126,25 @@ class SqliteStore(ExperienceTable, MomentTable):
                 raise SessionNotFoundError(
                     f"{self.path} holds no session yet", fix="Run `sealtune optimize` first."
                 )
-            return rows.session_row(found[0])
+            return self._read(rows.session_row, found)[0]
         wanted = str(id_or_prefix)
         exact = self._rows(f"{_SESSION} WHERE s.id = ?", wanted)
         found = exact or self._rows(
             f"{_SESSION} WHERE substr(s.id, 1, ?) = ?", len(wanted), wanted
         )
         if len(found) == 1:
-            return rows.session_row(found[0])
+            return self._read(rows.session_row, found)[0]
         raise self._not_found(wanted, [row["id"] for row in found])
 
     def sessions(self, limit: int = 20) -> tuple[SessionRow, ...]:
         """Return the newest sessions, newest first."""
         found = self._rows(f"{_SESSION} ORDER BY s.number DESC LIMIT ?", limit)
-        return tuple(rows.session_row(row) for row in found)
+        return tuple(self._read(rows.session_row, found))
 
     def resumable(self) -> tuple[SessionRow, ...]:
         """Return the interrupted sessions, newest first."""
         found = self._rows(f"{_SESSION} WHERE s.status = 'interrupted' ORDER BY s.number DESC")
-        return tuple(rows.session_row(row) for row in found)
+        return tuple(self._read(rows.session_row, found))
 
     def trials(self, session_id: str, phase: Phase | None = None) -> tuple[TrialRow, ...]:
         """Return the trials of a session in the order in which they were added."""
@@ -163,7 +163,9 @@ class SqliteStore(ExperienceTable, MomentTable):
         ):
             if row["trial"] in samples:
                 samples[row["trial"]].append(rows.number_or_nan(row["value"]))
-        return tuple(rows.trial_row(row, tuple(samples[row["number"]])) for row in found)
+        return tuple(
+            self._read(lambda row: rows.trial_row(row, tuple(samples[row["number"]])), found)
+        )
 
     def mark_interrupted(self) -> tuple[str, ...]:
         """Mark running sessions whose process is gone, and return their ids."""
@@ -194,7 +196,7 @@ class SqliteStore(ExperienceTable, MomentTable):
             return SessionNotFoundError(
                 f"{wanted!r} is the start of several sessions: {', '.join(several[:5])}"
             )
-        ids = [row["id"] for row in self._rows("SELECT id FROM session ORDER BY number DESC")]
+        ids = [str(row["id"]) for row in self._rows("SELECT id FROM session ORDER BY number DESC")]
         near = difflib.get_close_matches(wanted, ids, n=3, cutoff=0.3) or ids[:3]
         return SessionNotFoundError(
             f"no session {wanted!r}; nearest: {', '.join(near) or 'none, the store is empty'}"

@@ -44,6 +44,11 @@ def file_plan(row: SessionRow, root: Path = ROOT) -> FilePlan:
 
     def previous(name: str) -> str:
         """Return what an undo puts back: what is there now, which may not be what was measured."""
+        if name not in rows:
+            raise KeepingError(
+                f"session {row.id} does not say what {name} was: its record is damaged",
+                fix="Tune again; nothing was changed.",
+            )
         old = str(rows[name]["original"])
         now = read_live(knobs[name].path) if root == ROOT and old != ABSENT else None
         return old if now is None else now

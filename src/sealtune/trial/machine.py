@@ -10,6 +10,7 @@ from sealtune.benchmarks.measurement import Measurement, failed
 from sealtune.errors import GuardError, KnobError, MeasurementError, WriteRefusedError
 from sealtune.machine.metrics import MetricsWindow
 from sealtune.space.knobs import Setting
+from sealtune.trial.rails import Rails
 
 SETTLE_SECONDS = 0.3
 
@@ -55,6 +56,8 @@ class MachineTrial:
         self._seconds, self._fresh, self._existing = seconds, fresh, existing
         self.read_back: Setting = {}
         """What the kernel made of the last setting."""
+        self.rails: Rails | None = None
+        """What a setting's run is judged by; none before the baseline is known."""
 
     def measure(
         self, setting: Setting, *, should_stop: Callable[[Sequence[float]], bool] | None = None
@@ -95,13 +98,20 @@ class MachineTrial:
             seconds=time.monotonic() - ready + (refreshed - began),
             settle_seconds=ready - refreshed,
         )
-        return self._rails(run)
+        if self.rails is not None and not setting:
+            self.rails = self.rails.beside(run)
+        judged_by = self.rails if setting else None  # what the originals do is no setting's doing
+        return self._rails(run, judged_by)
 
-    def _rails(self, run: Measurement) -> Measurement:
+    def _rails(self, run: Measurement, rails: Rails | None = None) -> Measurement:
         """Return `run`, or an unsafe failure when the machine suffered during it."""
         reason = self._kernel.breach
-        if reason is None and run.state.get("oom_kills", 0) > 0:
-            reason = "the kernel killed a process for lack of memory"
         if reason is None:
-            return run
+            if run.state.get("oom_kills", 0) > 0:
+                reason = "the kernel killed a process for lack of memory"
+            elif rails is not None:
+                reason = rails.judge(run)
+            if reason is None:
+                return run
+            self._kernel.apply({})  # back now, as the guard does, not when the next trial begins
         return replace(run, value=None, failure=f"unsafe: {reason}", unsafe=True, cut_short=False)

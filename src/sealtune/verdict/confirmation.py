@@ -16,7 +16,7 @@ from sealtune.verdict.bounds import (
     MINIMUM_GAIN,
     Interval,
     calibrated_interval,
-    multipliers,
+    require_calibrated,
 )
 from sealtune.verdict.clock import LOOKS
 from sealtune.verdict.guards import DEFAULT_MARGINS, GuardFinding, check_guards
@@ -106,7 +106,7 @@ def confirm(
         TooManyFailuresError: More than three runs, or baseline runs, failed in a row.
         ValueError: A schedule that is not calibrated.
     """
-    multipliers(looks)
+    require_calibrated(looks)
     rng = np.random.default_rng(seed)
     runner = PairRunner(measure, rng, direction, on_pair)
     good: list[Pair] = []
@@ -175,7 +175,7 @@ def _checks(
 ) -> Checks:
     logs = _logs(pairs)
     low, high = np.exp(bootstrap_interval(logs, rng))
-    margin = found.interval.high - found.interval.centre
+    margin = found.interval.centre - found.interval.low
     return Checks(
         wilcoxon_p=signed_rank_p(logs),
         bootstrap_low=float(low),

@@ -27,7 +27,7 @@ class GuardFinding:
         metric: Latency percentile, ``errors`` or a state metric.
         unit: ``ratio`` (1.1 is 10 % worse) for latency, ``difference`` for all others.
         worsening: Hodges-Lehmann centre, candidate against baseline; more is worse.
-        low: Low end of the calibrated interval.
+        low: Low end of the interval, see `sealtune.verdict.bounds`.
         high: High end of it.
         margin: How much worse it was allowed to be.
         violated: It is worse for certain (`low`) and by more than the margin (`worsening`).

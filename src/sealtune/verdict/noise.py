@@ -8,12 +8,9 @@ import numpy as np
 
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.errors import BenchmarkFailedError, TooManyFailuresError
-from sealtune.verdict.bounds import MINIMUM_GAIN, multipliers
+from sealtune.verdict.bounds import DETECTS, MINIMUM_GAIN
 from sealtune.verdict.clock import looks_within
 from sealtune.verdict.pairs import MAX_FAILURES_IN_A_ROW, Measure, usable
-
-_POWER_80 = 0.84
-"""Standard normal quantile of 80 %."""
 
 NOISY = 0.10
 DRIFTING = 0.10
@@ -51,7 +48,7 @@ class Noise:
         if not looks:
             raise ValueError(f"{pairs} pairs, need at least 6")
         error = self.run_sd * math.sqrt(2 / looks[-1])
-        return (1 + MINIMUM_GAIN) * math.exp((multipliers(looks)[-1] + _POWER_80) * error)
+        return (1 + MINIMUM_GAIN) * math.exp(DETECTS[looks] * error)
 
 
 def assess_noise(

@@ -2,7 +2,7 @@
 
 Every pair is one run of the originals (the empty setting) and one of the candidate, next to each
 other in time and in an order drawn by a fair coin. The coin makes the log ratio symmetric around
-its true value whatever the machine was doing, which is what the calibrated interval rests on.
+its true value whatever the machine was doing, which is what the interval rests on.
 """
 
 import math
@@ -20,6 +20,9 @@ Seconds = Callable[[], float]
 """A monotonic clock [s]."""
 
 MAX_FAILURES_IN_A_ROW = 3
+
+FAR_MORE_OFTEN = 3
+"""A candidate breaks runs if it fails more than so many times as often as the reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,11 @@ class PairRunner:
 
     @property
     def candidate_breaks_runs(self) -> bool:
-        """Whether the candidate tripped a guard rail, or fails again and again of its own."""
+        """Whether the candidate tripped a guard rail, or fails again and again of its own.
+
+        Where any run may fail, three failures come sooner or later: it has to fail far more often
+        than the reference beside it.
+        """
         repeated = self.candidate_failures >= MAX_FAILURES_IN_A_ROW
-        return self.unsafe or (repeated and self.candidate_failures > self.reference_failures)
+        often = self.candidate_failures > FAR_MORE_OFTEN * self.reference_failures
+        return self.unsafe or (repeated and often)

@@ -104,9 +104,13 @@ class Dashboard:
         return self._file(request.path_params["path"])
 
     def _file(self, name: str) -> Response:
-        path = (self._static / name).resolve()
-        kind = _TYPES.get(path.suffix)
-        if kind is None or not path.is_relative_to(self._static) or not path.is_file():
+        try:
+            path = (self._static / name).resolve()
+            kind = _TYPES.get(path.suffix)
+            there = path.is_relative_to(self._static) and path.is_file()
+        except (OSError, ValueError) as error:  # a name too long, or with a null byte
+            raise HTTPException(404) from error
+        if kind is None or not there:
             raise HTTPException(404)
         return FileResponse(path, media_type=kind, headers={"cache-control": "no-cache"})
 

@@ -84,7 +84,7 @@ def build(stored: Stored, present: Present) -> Snapshot:
     state = _state(stored, phase, present.stop)
     running = state not in ("done", "failed", "interrupted")
     remaining = said.remaining if running else None
-    began = phase.started if phase and phase.name == "confirm" else said.began("confirm")
+    first = said.firsts.get("confirm", 0)
     return Snapshot(
         id=row.id,
         workload=row.workload,
@@ -110,7 +110,7 @@ def build(stored: Stored, present: Present) -> Snapshot:
         best=None if best is None else {"ratio": best.ratio, "setting": best.setting},
         baseline=baseline,
         confirmation=confirmation_of(
-            [one for one in stored.trials if one.phase == "confirm" and one.started >= began],
+            [one for one in stored.trials if one.phase == "confirm" and one.index >= first],
             direction,
             planned_runs=said.planned("confirm"),
             looks=(result.get("checks") or {}).get("looks"),

@@ -161,26 +161,22 @@ def _pair(place: int, rows: tuple[TrialRow, TrialRow], direction: Direction) -> 
 
 
 def _course(logs: Sequence[float], looks: tuple[int, ...]) -> tuple[IntervalAt, ...]:
-    """Return the interval after each pair; between looks with the multiplier of the next one."""
+    """Return the interval after each pair; between looks as strict as the next one."""
     if len(logs) < FEWEST_PAIRS or not looks:
         return ()
     import numpy as np
 
-    from sealtune.verdict.bounds import multipliers
-    from sealtune.verdict.statistics import hodges_lehmann, standard_error
+    from sealtune.verdict.bounds import interval_towards
 
-    factors = dict(zip(looks, multipliers(looks), strict=True))
     course = []
     for count in range(FEWEST_PAIRS, len(logs) + 1):
-        values = np.array(logs[:count])
-        look = min((one for one in looks if one >= count), default=max(looks))
-        centre, margin = hodges_lehmann(values), factors[look] * standard_error(values)
+        found = interval_towards(np.array(logs[:count]), looks)
         course.append(
             IntervalAt(
                 count,
-                math.exp(centre),
-                math.exp(centre - margin),
-                math.exp(centre + margin),
+                math.exp(found.centre),
+                math.exp(found.low),
+                math.exp(found.high),
                 count in looks,
             )
         )

@@ -18,6 +18,8 @@ class Said:
         live: What the parameters read after the last run.
         remaining: Until the latest planned end, when it was last said [s].
         said_at: When that was.
+        firsts: Name of a phase to the index of its first run since it last began. Told by order:
+            wall clock and session clock part when the machine sleeps or its date is set.
         error: Why it failed, with what to do now.
     """
 
@@ -29,6 +31,7 @@ class Said:
     remaining: float | None
     said_at: float
     error: str | None
+    firsts: Mapping[str, int]
 
     @classmethod
     def of(cls, moments: Sequence[Moment]) -> "Said":
@@ -54,6 +57,7 @@ class Said:
             remaining=timed[-1].body["remaining"] if timed else None,
             said_at=timed[-1].at if timed else 0.0,
             error=errors[-1].strip() if errors else None,
+            firsts=_firsts(moments),
         )
 
     def phase(self, runs: Sequence[Run]) -> PhaseNow | None:
@@ -62,19 +66,28 @@ class Said:
             return None
         last = self.phases[-1]
         name = last.body["name"]
-        done = sum(run.phase == name and run.at >= last.at for run in runs)
+        first = self.firsts[name]
+        done = sum(run.phase == name and run.index > first for run in runs)
         if name == "search":  # a contest and a resumed session go on counting
             done = sum(run.phase == name for run in runs)
         return PhaseNow(
             name, last.body["title"], last.at, last.body["seconds"], last.body["runs"], done
         )
 
-    def began(self, name: str) -> float:
-        """Return when the phase last began; 0 when it is not known."""
-        return max((one.at for one in self.phases if one.body["name"] == name), default=0.0)
-
     def planned(self, name: str) -> int:
         """Return the planned runs of the phase; 0 when it is not known."""
         return max(
             (one.body["runs"] for one in self.phases if one.body["name"] == name), default=0
         )
+
+
+def _firsts(moments: Sequence[Moment]) -> Mapping[str, int]:
+    """Return of each phase the index that its next run had when it last began."""
+    firsts: dict[str, int] = {}
+    told: dict[str, int] = {}
+    for one in moments:
+        if one.kind == "phase":
+            firsts[one.body["name"]] = told.get(one.body["name"], 0)
+        elif one.kind == "run":
+            told[one.body["phase"]] = one.body["index"] + 1
+    return firsts

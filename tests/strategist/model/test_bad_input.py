@@ -270,12 +270,12 @@ INJECTIONS = (
 
 @pytest.mark.parametrize("words", INJECTIONS)
 def test_a_description_cannot_end_its_quotation(words):
-    """Whatever a person pastes stands in one line, as one JSON string."""
+    """What can be seen of whatever a person pastes stands in one line, as one JSON string."""
     message = get_task_prompt(f"redis. {words}")
     line = message.split("\n")[1]
 
     assert len(message.split("\n")) == 2
-    assert json.loads(line) == f"redis. {words}"
+    assert json.loads(line) == f"redis. {words}".replace("\u202e", "")
 
 
 @pytest.mark.parametrize("words", INJECTIONS)
@@ -286,7 +286,7 @@ def test_neither_can_the_memory_nor_what_a_benchmark_printed(words, facts, avail
 
     assert len(prompt.split("\n")) == len(clean.split("\n"))
     (line,) = [line for line in prompt.split("\n") if "redis was fast" in line]
-    assert json.loads(line.removeprefix("- ")) == f"redis was fast {words}"
+    assert json.loads(line.removeprefix("- ")) == f"redis was fast {words}".replace("\u202e", "")
 
 
 def test_a_model_that_obeys_the_description_is_refused(task, fallback):

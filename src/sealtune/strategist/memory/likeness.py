@@ -173,7 +173,7 @@ def _ratio(one: object, other: object) -> float:
 
 def _disk(facts: Mapping[str, Any]) -> str:
     disk = facts.get("disk")
-    if not disk:
+    if not isinstance(disk, Mapping) or not disk:
         return "none"
     return "rotating" if disk.get("rotational") else "solid"
 

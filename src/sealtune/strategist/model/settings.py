@@ -1,5 +1,6 @@
 """The config file's word on the model: ``[model]`` with ``name``, ``base_url`` and ``api_key``."""
 
+import os
 import stat
 import tomllib
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from sealtune.errors import ConfigError
 
 _FIELDS = ("name", "base_url", "api_key")
 _PRIVATE = stat.S_IRWXG | stat.S_IRWXO
+_MOST_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +34,24 @@ def read_settings(path: Path) -> Settings:
 
     Raises:
         ConfigError: Not readable, no TOML, an unknown or ill-typed field, or a key in a file that
-            others can read.
+            others can read or that somebody else owns.
     """
     try:
-        text = path.read_text("utf-8")
-        mode = path.stat().st_mode
+        with path.open("rb") as file:  # what is judged is what is read, whatever is put there
+            status = os.fstat(file.fileno())
+            text = file.read(_MOST_BYTES).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return Settings()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ConfigError(f"{path.name} cannot be read: {reason}") from error
     fields = _model_table(path, text)
-    if "api_key" in fields and mode & _PRIVATE:
+    if "api_key" in fields and status.st_uid not in _owners():
+        raise ConfigError(
+            f"{path.name} holds a key and belongs to another user (uid {status.st_uid})",
+            fix=f"chown {os.geteuid()} {path}, or put the key into a file of your own.",
+        )
+    if "api_key" in fields and status.st_mode & _PRIVATE:
         raise ConfigError(
             f"{path.name} holds a key and others can read it: chmod 600 {path.name}",
             fix=f"chmod 600 {path}",
@@ -51,10 +59,16 @@ def read_settings(path: Path) -> Settings:
     return Settings(**fields)
 
 
+def _owners() -> set[int]:
+    """Return whose file may hold a key: one's own, root's, that of the person who called sudo."""
+    person = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    return {0, os.geteuid(), *([int(person)] if person.isdecimal() else [])}
+
+
 def _model_table(path: Path, text: str) -> dict[str, str]:
     try:
         table: Any = tomllib.loads(text).get("model", {})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path.name} is no valid TOML: {error}") from error
     if not isinstance(table, dict):
         raise ConfigError(f"{path.name}: model: need a table [model]")

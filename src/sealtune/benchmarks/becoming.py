@@ -1,0 +1,152 @@
+"""How a forked child turns into the command it is to run, with every right given up on the way.
+
+Standard library only: it runs in the warden, see `sealtune.benchmarks.warden`.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sealtune.benchmarks.disk_watch import Disk
+from sealtune.benchmarks.namespaces import SHARED_MEMORY, TEMPORARY
+from sealtune.landlock import confine_writes
+
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
+HIGHEST_CAPABILITY = 63
+OPEN_FILES, PROCESSES = 65_536, 16_384
+MEMORY_SHARE = 0.8
+"""Of the machine's memory, what one process may hold; files in the page cache do not count."""
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
+
+
+class Orders(NamedTuple):
+    """How the command runs.
+
+    Attributes:
+        stop_signal: How it is asked to end.
+        grace: How long it may take to do so before it is killed [s].
+        uid: User it becomes, when we are root.
+        gid: Its group.
+        groups: Every group it is in.
+        directory: Its working directory.
+        place: The only directory it may write in; ``""`` for none.
+        temporary: What it sees as /tmp; ``""`` for the machine's.
+        visible: What it sees of the machine's /tmp all the same.
+        writable: Where else it may write, as somebody allowed.
+        network: It may reach other machines.
+        group: Its control group, made by us; ``""`` for none.
+        join: The file ``cgroup.procs`` of a group that it joins too; ``""`` for none.
+    """
+
+    stop_signal: int
+    grace: float
+    uid: int
+    gid: int
+    groups: Sequence[int]
+    directory: str
+    place: str = ""
+    temporary: str = ""
+    visible: Sequence[str] = ()
+    writable: Sequence[str] = ()
+    network: bool = False
+    group: str = ""
+    join: str = ""
+
+
+def become(orders: Orders, command: list[str], covered: bool) -> None:
+    """Turn this forked child into `command`; never returns."""
+    libc = ctypes.CDLL(None)
+    try:
+        os.setsid()
+        for group in (orders.group and f"{orders.group}/cgroup.procs", orders.join):
+            join(group, needed=group == orders.join)
+        bound(orders)
+        if os.geteuid() == 0:
+            for capability in range(HIGHEST_CAPABILITY + 1):
+                libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+            os.setgroups(orders.groups)
+            os.setresgid(orders.gid, orders.gid, orders.gid)
+            os.setresuid(orders.uid, orders.uid, orders.uid)
+        # The kernel forgets this signal when the user changes.
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        os.chdir(orders.directory)
+        os.umask(0o077)
+        confine(orders, covered)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.closerange(3, 4096)
+        signal.set_wakeup_fd(-1)
+        # Python ignores some of these at its start, and a program inherits that.
+        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        execute(command)
+    except OSError as error:
+        say(f"{command[0]}: cannot start: {error}")
+    finally:
+        os._exit(127)
+
+
+def join(procs: str, *, needed: bool) -> None:
+    """Move this process into the control group whose ``cgroup.procs`` is `procs`."""
+    if not procs:
+        return
+    try:
+        with open(procs, "w") as file:
+            file.write("0")
+    except OSError:
+        if needed:
+            raise
+
+
+def bound(orders: Orders) -> None:
+    """Set the limits that every process of the command inherits, and can never raise."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NPROC, PROCESSES),
+        (resource.RLIMIT_DATA, int(MEMORY_SHARE * total)),
+    ]
+    if orders.place:
+        # One large ``fallocate`` fills a disk faster than anybody can look.
+        limits.append((resource.RLIMIT_FSIZE, Disk(orders.place).spare))
+    for kind, most in limits:
+        soft, hard = (
+            most if now == resource.RLIM_INFINITY else min(now, most)
+            for now in resource.getrlimit(kind)
+        )
+        resource.setrlimit(kind, (soft, hard))
+    # As root, so that the user cannot lower it: whoever runs out of memory, this dies first.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def confine(orders: Orders, covered: bool) -> None:
+    """Leave the command its own directories to write in, where the kernel has Landlock."""
+    named = [Path(path) for path in (orders.place, *orders.writable, *DEVICES) if path]
+    places = [*named, SHARED_MEMORY, *(TEMPORARY if covered else ())]
+    confine_writes([place for place in places if place.exists()], alone=True)
+
+
+def execute(command: list[str]) -> None:
+    """Replace this process by `command`, searching ``PATH`` as a shell would.
+
+    `os.execvp` imports a module first, and the user we are by now may not be able to read it.
+    """
+    if "/" in command[0]:
+        os.execv(command[0], command)
+    for directory in os.environ.get("PATH", os.defpath).split(":"):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            os.execv(f"{directory or '.'}/{command[0]}", command)
+    raise FileNotFoundError(2, "no such program in PATH")
+
+
+def say(text: str) -> None:
+    """Print `text` where the command's own errors go."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode())

@@ -1,0 +1,245 @@
+"""Guard rails of the guard, on a /proc made of files and a clock that the test moves."""
+
+import pytest
+
+from sealtune.errors import GuardError
+from sealtune.guard import watch as watch_module
+from sealtune.guard.watch import LOOKS, LOOSEST, Watch
+
+
+class Proc:
+    """A /proc, the clock, and what happens in one second of it."""
+
+    def __init__(self, folder):
+        self.folder, self.now = folder, 100.0
+        self.counts = dict.fromkeys(("memory", "io", "pswpin", "pswpout", "oom_kill", "hung"), 0.0)
+        self.available = 4000
+        self.write()
+
+    def monotonic(self):
+        return self.now
+
+    def write(self):
+        counts = self.counts
+        pressure = (
+            "some avg10=9.00 total=99\nfull avg10=0.00 avg60=0.00 avg300=0.00 total={:.0f}\n"
+        )
+        vmstat = "pgfault 1\n" + "".join(
+            f"{name} {counts[name]:.0f}\n" for name in ("pswpin", "pswpout", "oom_kill")
+        )
+        for name, text in {
+            "pressure/memory": pressure.format(counts["memory"] * 1e6),
+            "pressure/io": pressure.format(counts["io"] * 1e6),
+            "meminfo": f"MemTotal: 8192000 kB\nMemAvailable: {self.available * 1024} kB\n",
+            "vmstat": vmstat,
+            "sys/kernel/hung_task_detect_count": f"{counts['hung']:.0f}\n",
+        }.items():
+            file = self.folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    def passes(self, seconds=1.0, **more):
+        """Let time pass, in which each counter grows by so much."""
+        self.now += seconds
+        for name, growth in more.items():
+            self.counts[name] += growth
+        self.write()
+
+
+@pytest.fixture
+def proc(tmp_path, monkeypatch):
+    proc = Proc(tmp_path)
+    monkeypatch.setattr(watch_module, "time", proc)
+    return proc
+
+
+@pytest.fixture
+def watch(proc):
+    return Watch(str(proc.folder))
+
+
+def looks(proc, watch, count, seconds=1.0, **more):
+    """What the watch says in so many looks, a second apart, with the same growth before each."""
+    said = []
+    for _ in range(count):
+        proc.passes(seconds, **more)
+        said.append(watch.breach())
+    return said
+
+
+def test_a_machine_that_is_well_breaches_nothing(proc, watch):
+    """
+    Some of everything, within the limits, goes on and on.
+    """
+    assert looks(proc, watch, 10, memory=0.1, io=0.5, pswpin=100, pswpout=100) == [None] * 10
+
+
+@pytest.mark.parametrize(
+    ("growth", "count", "says"),
+    [
+        ({"memory": 0.6}, 3, "all work stood still for memory 60% of the time (limit 50%)"),
+        ({"pswpout": 300000}, 3, "1172 MiB/s were swapped in and out (limit 1024)"),
+        ({"oom_kill": 2}, 1, "the kernel killed 2 processes for want of memory"),
+        ({"hung": 1}, 1, "the kernel reported hung tasks: 1"),
+    ],
+)
+def test_each_rail_trips_when_it_has_lasted(proc, watch, growth, count, says):
+    """
+    Not before it has been beyond its limit for so many looks in a row, and then with the facts.
+    """
+    said = looks(proc, watch, count, **growth)
+    assert said == [None] * (count - 1) + [says]
+
+
+def test_little_memory_trips_at_once(proc, watch):
+    """
+    Under two per cent of the memory, one look is enough, even half a second after the last.
+    """
+    proc.available = 100
+    assert looks(proc, watch, 1, seconds=0.5) == ["only 100 MiB of memory available (limit 160)"]
+
+
+def test_disks_are_judged_only_by_a_baseline(proc, watch):
+    """
+    Work that waits for disks all the time is ordinary, until a baseline says that it is not.
+    """
+    assert looks(proc, watch, 20, io=1.0) == [None] * 20
+    watch = Watch(str(proc.folder))
+    watch.allow({"io_full": 0.8})
+    said = looks(proc, watch, 5, io=1.0)
+    assert said[:4] == [None] * 4
+    assert said[4] == "all work stood still for disks 100% of the time (limit 80%)"
+
+
+def test_one_good_second_in_between_starts_the_count_again(proc, watch):
+    """
+    Stalls that come and go are no standstill.
+    """
+    for _ in range(5):
+        assert looks(proc, watch, 2, memory=1.0) == [None, None]
+        assert looks(proc, watch, 1, memory=0.0) == [None]
+
+
+def test_looks_in_quick_succession_count_as_one(proc, watch):
+    """
+    The session may ask at any time: a share of a tenth of a second says nothing.
+    """
+    assert looks(proc, watch, 8, seconds=0.1, memory=0.1) == [None] * 8
+
+
+def test_an_oom_kill_between_two_quick_looks_is_told_once(proc, watch):
+    """
+    It is a breach at once, and not again a second later.
+    """
+    assert "killed 1" in looks(proc, watch, 1, seconds=0.1, oom_kill=1)[0]
+    assert looks(proc, watch, 2, seconds=0.1) == [None, None]
+    assert looks(proc, watch, 1) == [None]
+
+
+def test_what_came_before_a_setting_is_not_its_doing(proc, watch):
+    """
+    `start` forgets kills, hung tasks and stalls of the time before it.
+    """
+    looks(proc, watch, 2, memory=1.0)
+    proc.passes(1.0, memory=1.0, oom_kill=1, hung=1)
+    watch.start()
+    assert looks(proc, watch, 2, memory=1.0) == [None, None]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_session_may_tighten_every_rail(proc, watch, name):
+    """
+    With a limit of zero, ordinary work is a breach.
+    """
+    watch.allow({name: 0.0})
+    said = looks(proc, watch, 5, memory=0.1, io=0.1, pswpin=100, hung=0)
+    proc.counts["hung"] += 1
+    said += looks(proc, watch, 1)
+    assert any(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "growth"),
+    [
+        ("memory_full", {"memory": 0.6}),
+        ("swap_mebibytes", {"pswpin": 300000}),
+        ("hung_tasks", {"hung": 1}),
+    ],
+)
+def test_no_session_can_switch_a_rail_off(proc, watch, name, growth):
+    """
+    However much it asks for, the guard's own limit stands.
+    """
+    watch.allow({name: 1e300})
+    assert looks(proc, watch, 3, **growth)[-1]
+
+
+def test_no_session_can_give_all_memory_away(proc, watch):
+    """
+    The last two per cent of memory are the guard's.
+    """
+    watch.allow({"memory_used": 5.0})
+    proc.available = 100
+    assert looks(proc, watch, 1)[0]
+
+
+def test_the_disks_limit_follows_only_what_the_guard_has_seen(proc, watch):
+    """
+    Nine tenths at most, or a tenth more than has lasted before; told and set in two calls.
+    """
+    looks(proc, watch, 6, io=0.85)
+    assert watch.allow({})["io_full"] == pytest.approx(0.85)
+    watch.allow({"io_full": 5.0})
+    assert looks(proc, watch, 6, io=0.94) == [None] * 6
+    assert looks(proc, watch, 6, io=0.97)[-1]
+    other = Watch(str(proc.folder))
+    other.allow({"io_full": 5.0})
+    assert looks(proc, other, 6, io=0.94)[-1]
+
+
+def test_a_task_that_hung_before_is_not_held_against_a_setting(proc, watch):
+    """
+    The kernel reports a task that hangs for good again and again; one more is news.
+    """
+    looks(proc, watch, 1, hung=1)
+    seen = watch.allow({})
+    watch.allow({"hung_tasks": seen["hung_tasks"]})
+    assert looks(proc, watch, 2, hung=1) == [None, None]
+    assert looks(proc, watch, 1, hung=2) == ["the kernel reported hung tasks: 2"]
+
+
+def test_what_was_seen_is_told_once(proc, watch):
+    """
+    Each call tells the most that lasted since the one before.
+    """
+    looks(proc, watch, 4, memory=0.2, io=0.3)
+    seen = watch.allow({})
+    assert seen["memory_full"] == pytest.approx(0.2)
+    assert seen["io_full"] == 0.0  # four looks do not last
+    assert seen["memory_used"] == pytest.approx(0.5)
+    assert watch.allow({})["memory_full"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"oom_kills": 9}, {"": 1}, {"io_full": float("nan")}, {"io_full": float("inf")},
+        {"io_full": -1}, {"io_full": True}, {"io_full": "1"}, {"io_full": None}, {"io_full": [1]},
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_and_changes_nothing(proc, watch, limits):
+    """
+    An unknown rail or no number is an error that names what is allowed; no limit moves.
+    """
+    with pytest.raises(GuardError, match="guard rail"):
+        watch.allow({"memory_full": 0.1, **limits})
+    assert looks(proc, watch, 3, memory=0.3) == [None] * 3
+
+
+def test_a_kernel_that_tells_nothing_trips_nothing(tmp_path, monkeypatch):
+    """
+    Without any of the files there are no rails, and no errors.
+    """
+    watch = Watch(str(tmp_path))
+    assert watch.breach() is None
+    assert set(watch.allow(LOOSEST)) == set(LOOKS)
