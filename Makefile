@@ -2,7 +2,7 @@
 WORKLOAD ?=
 ARGS ?=
 
-.PHONY: optimize test check setup bench-verdict bench-search bench-reading bench-memory kills clean
+.PHONY: optimize test check setup bench-verdict bench-search bench-reading bench-memory kills chaos power-cut fuzz hostile clean
 
 optimize: setup
 	@.venv/bin/sealtune optimize "$(WORKLOAD)" $(ARGS)
@@ -37,8 +37,19 @@ bench-reading: setup
 bench-memory: setup
 	@.venv/bin/python -m bench.memory $(ARGS)
 
-kills: setup
-	@.venv/bin/python -m tests.kernel.session_kills $(ARGS)
+# What tries to break it, in full; short forms of all of it run in `make test`. As root; each puts everything back.
+kills chaos: setup
+	@.venv/bin/python -m tests.kernel.chaos $(ARGS)
+
+power-cut: setup
+	@.venv/bin/python -m tests.kernel.power_cut $(ARGS)
+
+fuzz: setup
+	@.venv/bin/python -m tests.guard.fuzz $(ARGS)
+
+hostile: setup
+	@.venv/bin/python -m tests.hostile.configs $(ARGS)
+	@.venv/bin/python -m tests.hostile.injections
 
 clean:
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,6 +4,7 @@ import time
 from unittest.mock import patch
 
 import pytest
+from tests.contracts.adapter import workdir  # noqa: F401 - a fixture
 
 from sealtune.benchmarks import create_adapter
 from sealtune.benchmarks.base import BenchmarkSpec
@@ -12,17 +13,14 @@ from sealtune.errors import ConfigError
 
 
 @pytest.fixture
-def printing(tmp_path, monkeypatch):
+def printing(workdir):  # noqa: F811
     """Return the measurement of a command that prints a text, read by some options."""
-    tmp_path.chmod(0o755)
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)  # the benchmark runs as somebody else
 
     def run(text, stderr="", **options):
         outcome = Outcome(0, text, stderr, 0.01)
         adapter = create_adapter(BenchmarkSpec("custom", options, "true"))
         with patch("sealtune.benchmarks.custom.run_child", lambda *_a, **_k: outcome):
-            adapter.prepare(tmp_path)
+            adapter.prepare(workdir)
             try:
                 return adapter.run(0.01)
             finally:
