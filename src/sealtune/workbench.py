@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
+from sealtune.benchmarks.confinement import shortcomings
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.catalogue.knob import ABSENT
 from sealtune.errors import MachineBusyError
@@ -72,6 +73,8 @@ def real_machine(
         ledger: Told what the person should know.
         restored: Given what the final restore did.
     """
+    for lacking in shortcomings():
+        ledger.note(f"Benchmarks are less confined on this machine: {lacking}.")
     guard = Guard.start(knobs=plan.originals)
     ledger.written = lambda: guard.log
     try:

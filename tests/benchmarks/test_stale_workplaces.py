@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from sealtune.benchmarks.workplace import Workplace, choose_account
+from sealtune.benchmarks.workplace import TEMPORARY, Workplace, choose_account
 
 
 def test_the_next_benchmark_removes_what_killed_ones_left_and_nothing_else(tmp_path):
@@ -16,9 +16,13 @@ def test_the_next_benchmark_removes_what_killed_ones_left_and_nothing_else(tmp_p
     gone.wait()
     left, live = (f"sealtune-redis-{pid}-abcd_123" for pid in (gone.pid, os.getppid()))
     others = ["redis-data", f"backup-{gone.pid}-20241231", f"{gone.pid}-abcd_123"]
-    for name in (left, live, *others):
+    for name in (left, live):
+        (tmp_path / name).mkdir(mode=0o700)
+        (tmp_path / name / TEMPORARY).mkdir()
+    results = f"sealtune-results-{gone.pid}-20241231"
+    for name in (results, *others):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
     account = replace(choose_account(), uid=os.geteuid())
     place = Workplace.create(tmp_path, "sqlite", account, needed=0, on_disk=False)
-    assert {path.name for path in tmp_path.iterdir()} == {live, *others, place.path.name}
+    assert {path.name for path in tmp_path.iterdir()} == {live, results, *others, place.path.name}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sealtune.benchmarks.base import Metric, Reading, latency_metrics
 from sealtune.benchmarks.chunks import Chunk, measure_in_chunks
 from sealtune.benchmarks.loopback import free_port, listening
+from sealtune.benchmarks.plainly import create_plainly, read_plainly
 from sealtune.benchmarks.process import Server, last_line
 from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program, version_of
 from sealtune.errors import BenchmarkFailedError
@@ -94,8 +95,9 @@ class AbAdapter(ToolAdapter):
         self._port = free_port()
         workers = min(4, os.cpu_count() or 1)
         config = place.path / "nginx.conf"
-        config.write_text(_CONFIG.format(root=place.path, port=self._port, workers=workers))
-        config.chmod(0o644)
+        text = _CONFIG.format(root=place.path, port=self._port, workers=workers)
+        with create_plainly(config, 0o644) as file:
+            file.write(text.encode())
         self._server = Server(
             [str(find_program("nginx")), "-p", str(place.path), "-c", str(config)],
             account=place.account,
@@ -116,7 +118,7 @@ class AbAdapter(ToolAdapter):
         outcome = self.child([str(find_program("ab")), *load, url], limit=limit)
         outcome.require("ab")
         # Its report knows whole milliseconds only, this file microseconds.
-        table = percentiles.read_text("utf-8", "replace") if percentiles.exists() else ""
+        table = read_plainly(percentiles)
         percentiles.unlink(missing_ok=True)
         chunk = parse_ab(outcome.stdout)
         return replace(chunk, latency_ms={**chunk.latency_ms, **parse_percentiles(table)})

@@ -18,7 +18,7 @@ from sealtune.landlock import confine_writes
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 HIGHEST_CAPABILITY = 63
-OPEN_FILES, PROCESSES = 65_536, 16_384
+OPEN_FILES, PROCESSES = 1 << 20, 16_384
 MEMORY_SHARE = 0.8
 """Of the machine's memory, what one process may hold; files in the page cache do not count."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
@@ -58,13 +58,20 @@ class Orders(NamedTuple):
     join: str = ""
 
 
-def become(orders: Orders, command: list[str], covered: bool) -> None:
-    """Turn this forked child into `command`; never returns."""
+def become(orders: Orders, command: list[str], covered: bool, groups: Sequence[int] = ()) -> None:
+    """Turn this forked child into `command`; never returns.
+
+    Args:
+        orders: How it runs.
+        command: Program and arguments.
+        covered: Its /tmp and /var/tmp are its own.
+        groups: Open ``cgroup.procs`` of the control groups that it joins.
+    """
     libc = ctypes.CDLL(None)
     try:
         os.setsid()
-        for group in (orders.group and f"{orders.group}/cgroup.procs", orders.join):
-            join(group, needed=group == orders.join)
+        for group in groups:
+            os.write(group, b"0")
         bound(orders)
         if os.geteuid() == 0:
             for capability in range(HIGHEST_CAPABILITY + 1):
@@ -89,18 +96,6 @@ def become(orders: Orders, command: list[str], covered: bool) -> None:
         say(f"{command[0]}: cannot start: {error}")
     finally:
         os._exit(127)
-
-
-def join(procs: str, *, needed: bool) -> None:
-    """Move this process into the control group whose ``cgroup.procs`` is `procs`."""
-    if not procs:
-        return
-    try:
-        with open(procs, "w") as file:
-            file.write("0")
-    except OSError:
-        if needed:
-            raise
 
 
 def bound(orders: Orders) -> None:

@@ -83,9 +83,9 @@ def make(group: Path) -> bool:
     return True
 
 
-def clear(group: Path) -> bool:
-    """Kill whatever is left in `group`, then remove it; return whether it is gone."""
-    deadline = time.monotonic() + CLEAR_SECONDS
+def clear(group: Path, seconds: float = CLEAR_SECONDS) -> bool:
+    """Kill whatever is left in `group`, then remove it; return whether it is gone in time."""
+    deadline = time.monotonic() + seconds
     while group.exists():
         _kill(group)
         with contextlib.suppress(OSError):
@@ -102,7 +102,7 @@ def sweep(parent: Path) -> None:
     for group in parent.glob(f"{PREFIX}*-*"):
         owner = group.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdecimal() and not Path("/proc", owner).exists():
-            clear(group)
+            clear(group, 0.1)  # what hangs in the kernel must not hold up everything after it
 
 
 def _kill(group: Path) -> None:

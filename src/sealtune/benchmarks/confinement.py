@@ -1,7 +1,9 @@
 """What a benchmark's programs may reach, and what keeps them there on this machine."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sealtune import landlock
-from sealtune.benchmarks import cgroup
+from sealtune.benchmarks import cgroup, fence, namespaces
 from sealtune.benchmarks.becoming import Orders
 from sealtune.benchmarks.namespaces import kept_visible
 
 if TYPE_CHECKING:
     from sealtune.benchmarks.workplace import Account
+
+
+_NO_LANDLOCK, _NO_VIEW, _NO_FENCE = "Landlock", "namespaces", "fence around the network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def _visible(
     """Return what of the machine's /tmp the program needs: what it is, names, or stands in."""
     program = shutil.which(argv[0], path=path)
     named = [cwd / word for word in argv if "/" in word]
+    # ``--config=/tmp/x`` and ``-f/tmp/x`` too.
+    named += [Path(path) for word in argv for path in re.findall(r"(?:/var)?/tmp/[^\s,:;]+", word)]
     named += [cwd, Path(account.home), *room.writable, *([Path(program)] if program else [])]
     return kept_visible(Path(os.path.normpath(path)) for path in named)
 
@@ -97,23 +104,52 @@ def as_text(given: Orders) -> str:
 
 def describe() -> str:
     """Return in one line what confines benchmarks on this machine, and what is missing."""
-    root = os.geteuid() == 0
-    found, missing = ["own session", "no new privileges", "limits"], []
-    offered = landlock.version()
-    if offered:
+    missing = shortcomings()
+    found = ["own session", "no new privileges", "limits"]
+    if not any(one.startswith(_NO_LANDLOCK) for one in missing):
         found.append("writes only its own directory (Landlock)")
-    else:
-        missing.append("Landlock: it may write wherever its user may")
-    if not root:
-        missing.append("root: no control group, no private /tmp, the network is open")
-        return _joined(found, missing)
-    found += ["own user", "private /tmp, /dev/shm and processes (namespaces)"]
-    why_not = cgroup.obstacle(cgroup.own_group())
-    if why_not is None:
-        found.append("control group, no network but the loopback (BPF)")
-    else:
-        missing.append(f"control group and fence around the network: {why_not}")
+    if os.geteuid() == 0:
+        found.append("own user")
+        if not any(one.startswith(_NO_VIEW) for one in missing):
+            found.append("private /tmp, /dev/shm and processes (namespaces)")
+        if not any(one.startswith(_NO_FENCE) for one in missing):
+            found.append("control group, no network but the loopback (BPF)")
     return _joined(found, missing)
+
+
+def shortcomings() -> list[str]:
+    """Return what does not confine benchmarks on this machine; found out by trying each."""
+    missing = []
+    if not landlock.version():
+        missing.append(f"{_NO_LANDLOCK}: it may write wherever its user may")
+    if os.geteuid() != 0:
+        return [*missing, "root: no control group, no private /tmp, the network is open"]
+    if not _has_view():
+        missing.append(f"{_NO_VIEW}: /tmp and /dev/shm are the machine's")
+    if why_not := cgroup.obstacle(cgroup.own_group()) or _fence_obstacle():
+        missing.append(f"{_NO_FENCE}: {why_not}; the network is open")
+    return missing
+
+
+def _has_view() -> bool:
+    """Try, in a process of its own, whether a program can have a view of its own."""
+    child = os.fork()
+    if child == 0:
+        works = False
+        with contextlib.suppress(BaseException):  # never back into the caller's code
+            works = namespaces.new_processes() and namespaces.new_view()
+        os._exit(0 if works else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _fence_obstacle() -> str | None:
+    group = cgroup.choose()
+    if group is None or not cgroup.make(group):
+        return "a control group cannot be made"
+    try:
+        return None if fence.only_loopback(group) else "the kernel refuses the BPF programs"
+    finally:
+        cgroup.clear(group)
 
 
 def _joined(found: Sequence[str], missing: Sequence[str]) -> str:

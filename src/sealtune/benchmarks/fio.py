@@ -4,7 +4,6 @@ import math
 import os
 import re
 from collections.abc import Sequence
-from io import FileIO
 from pathlib import Path
 
 from sealtune.benchmarks.base import BenchmarkSpec, Metric, Reading, latency_metrics
@@ -19,6 +18,7 @@ from sealtune.benchmarks.fio_report import (
     worst_latency,
 )
 from sealtune.benchmarks.memory_group import memory_group, require_hierarchy, run_in_group
+from sealtune.benchmarks.plainly import open_plainly
 from sealtune.benchmarks.process import LineHandler, Outcome, last_line
 from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program, version_of
 from sealtune.benchmarks.workplace import MEBIBYTE
@@ -151,16 +151,6 @@ def read_into_cache(path: Path) -> None:
     with open_plainly(path) as file:
         while file.readinto(buffer):
             pass
-
-
-def open_plainly(path: Path) -> FileIO:
-    """Open a file in a directory that belongs to another user, following no link of theirs.
-
-    Raises:
-        OSError: It is a symbolic link, gone, or closed to us.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    return FileIO(os.open(path, flags), "rb")
 
 
 def rate_of(metric: Metric) -> Rate:

@@ -15,6 +15,10 @@ from pathlib import Path
 _NEW_MOUNTS, _NEW_IPC, _NEW_PIDS = 0x00020000, 0x08000000, 0x20000000
 _READ_ONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT = 1, 2, 4, 8, 32
 _BIND, _RECURSIVE, _SLAVE = 1 << 12, 1 << 14, 1 << 19
+_OPENAT2, _HERE, _NO_LINKS = 437, -100, 4
+SERVICES = ("/run/user", "/run/dbus", "/run/containerd", "/run/sealtune", "/run/sealtune-guard")
+"""Where services listen that would start programs, or stop a session, for whoever may connect."""
+SERVICE_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock")
 TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_SIZE = "size=50%,mode=1777"
@@ -47,6 +51,17 @@ def private_shared_memory() -> bool:
         return False
     flags = _NOSUID | _NODEV
     return _mount("tmpfs", SHARED_MEMORY, "tmpfs", flags, SHARED_MEMORY_SIZE)
+
+
+def without_services() -> None:
+    """Hide the sockets of services that act for their caller, outside of all that confines it."""
+    for place in map(Path, SERVICES):
+        if place.is_dir():
+            flags = _NOSUID | _NODEV | _NOEXEC | _READ_ONLY
+            _mount("tmpfs", place, "tmpfs", flags, "size=4k,mode=755")
+    for place in map(Path, SERVICE_SOCKETS):
+        if place.exists():
+            _mount("/dev/null", place, None, _BIND)
 
 
 def private_temporary(
@@ -101,8 +116,8 @@ def kept_visible(paths: Iterable[Path]) -> list[Path]:
 
 def _keep(path: Path, held: int, flags: int, uid: int, gid: int) -> bool:
     """Mount what `held` stands for at `path` again, with `flags`."""
-    # The directory belongs to the user, who may have laid links there: they lead us nowhere
-    # that the user could not go.
+    # The directory belongs to the user, who may have laid links there: what we make we make as
+    # that user, and what we mount on is reached through no link at all.
     os.setegid(gid)
     os.seteuid(uid)
     try:
@@ -116,9 +131,31 @@ def _keep(path: Path, held: int, flags: int, uid: int, gid: int) -> bool:
     finally:
         os.seteuid(0)
         os.setegid(0)
-    if not _mount(f"/proc/self/fd/{held}", path, None, _BIND | _RECURSIVE):
+    try:
+        target = _open_without_links(path)
+    except OSError:
         return False
+    try:
+        there = Path(f"/proc/self/fd/{target}")
+        if not _mount(f"/proc/self/fd/{held}", there, None, _BIND | _RECURSIVE):
+            return False
+    finally:
+        os.close(target)
     return not flags or _mount(None, path, None, _REMOUNT | _BIND | _NOSUID | _NODEV | flags)
+
+
+def _open_without_links(path: Path) -> int:
+    """Return a descriptor that stands for `path`, no part of which is a link (Linux 5.6).
+
+    Raises:
+        OSError: One is, or the kernel is older.
+    """
+    how = (ctypes.c_uint64 * 3)(os.O_PATH | os.O_CLOEXEC, 0, _NO_LINKS)
+    libc = ctypes.CDLL(None, use_errno=True)
+    found = libc.syscall(_OPENAT2, _HERE, os.fsencode(path), how, ctypes.sizeof(how))
+    if found < 0:
+        raise OSError(ctypes.get_errno(), f"{path} cannot be reached without links")
+    return int(found)
 
 
 @contextmanager

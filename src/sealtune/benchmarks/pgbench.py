@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sealtune.benchmarks.base import BenchmarkSpec, Metric, Reading, latency_metrics
 from sealtune.benchmarks.cluster import Cluster, postgres_program
+from sealtune.benchmarks.plainly import read_plainly
 from sealtune.benchmarks.process import last_line
 from sealtune.benchmarks.tool import ToolAdapter, Watch, version_of
 from sealtune.errors import BenchmarkFailedError
@@ -127,7 +128,7 @@ class PgbenchAdapter(ToolAdapter):
 
     def _samples(self) -> list[str]:
         logs = sorted(self.workplace.path.glob("latency.*"))
-        return [line for log in logs for line in log.read_text("utf-8", "replace").splitlines()]
+        return [line for log in logs for line in read_plainly(log).splitlines()]
 
     def _drop_samples(self) -> None:
         for log in self.workplace.path.glob("latency.*"):

@@ -19,6 +19,7 @@ from typing import IO
 
 from sealtune.benchmarks.cgroup import clear
 from sealtune.benchmarks.confinement import Room, as_text, orders
+from sealtune.benchmarks.plainly import create_plainly, open_plainly
 from sealtune.benchmarks.workplace import Account
 from sealtune.errors import BenchmarkFailedError
 
@@ -139,15 +140,15 @@ class Server:
         room: Room = NOTHING,
     ) -> None:
         self._name, self._log = Path(argv[0]).name, log
-        with log.open("wb") as output:
+        with create_plainly(log) as output:
             stop = (stop_signal, grace)
             self._warden = _Warden(argv, room, account, cwd, stop=stop, output=output)
 
     @property
     def log(self) -> str:
         """What it has printed since it started, the last `OUTPUT_LIMIT` bytes."""
-        with self._log.open("rb") as file:
-            file.seek(max(0, self._log.stat().st_size - OUTPUT_LIMIT))
+        with open_plainly(self._log) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - OUTPUT_LIMIT))
             return file.read().decode("utf-8", "replace")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sealtune.benchmarks.becoming import Orders
     from sealtune.benchmarks.disk_watch import Disk
 
@@ -48,17 +50,21 @@ def main(arguments: list[str]) -> int:
     if grouped and not orders.network:
         fence.only_loopback(group)
     try:
+        # Opened before the program's own view of the machine is made, in which others have a say.
+        joined = [str(group / "cgroup.procs")] if grouped else []
+        joined += [orders.join] if orders.join else []
+        groups = [os.open(procs, os.O_WRONLY | os.O_CLOEXEC) for procs in joined]
         namespaces.new_processes()
         keeper = os.fork()
         if keeper == 0:
-            keep_apart(orders, command)
+            keep_apart(orders, command, groups)
         return exit_code(os.waitpid(keeper, 0)[1])
     finally:
         if grouped:
             cgroup.clear(group)
 
 
-def keep_apart(orders: "Orders", command: list[str]) -> None:
+def keep_apart(orders: "Orders", command: list[str], groups: "list[int]") -> None:
     """Be the first process of the new namespace; never returns."""
     from sealtune.benchmarks import namespaces
     from sealtune.benchmarks.becoming import say
@@ -68,6 +74,7 @@ def keep_apart(orders: "Orders", command: list[str]) -> None:
         if namespaces.new_view():
             namespaces.private_shared_memory()
             if orders.temporary:
+                namespaces.without_services()
                 covered = namespaces.private_temporary(
                     Path(orders.temporary),
                     orders.uid,
@@ -78,20 +85,23 @@ def keep_apart(orders: "Orders", command: list[str]) -> None:
             namespaces.fresh_proc()
         # After the mounts: they change the user for a moment, and the kernel forgets this then.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        code = keep(orders, command, covered)
+        code = keep(orders, command, covered, groups)
     except OSError as error:
         say(f"{command[0]}: cannot start: {error}")
     finally:
         os._exit(code)
 
 
-def keep(orders: "Orders", command: list[str], covered: bool = False) -> int:
+def keep(
+    orders: "Orders", command: list[str], covered: bool = False, groups: "Sequence[int]" = ()
+) -> int:
     """Start the command, wait for its end or bring it about; return its exit code.
 
     Args:
         orders: How it runs.
         command: Program and arguments.
         covered: Its /tmp and /var/tmp are its own.
+        groups: Open ``cgroup.procs`` of the control groups that it joins.
     """
     from sealtune.benchmarks.becoming import become
     from sealtune.benchmarks.disk_watch import Disk
@@ -102,7 +112,7 @@ def keep(orders: "Orders", command: list[str], covered: bool = False) -> int:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = os.fork()
     if child == 0:
-        become(orders, command, covered)
+        become(orders, command, covered, groups)
     disk = Disk(orders.place) if orders.place else None
     ended = wait(child, 0, wake_read, None, disk)
     if ended is None:

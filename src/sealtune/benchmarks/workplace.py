@@ -177,7 +177,9 @@ def _remove_stale(workdir: Path) -> None:
     for path in workdir.iterdir():
         # The person may keep other things here: a name of ours, or it stays.
         owner = re.fullmatch(PREFIX + r"\w+-(\d+)-\w{8}", path.name)
-        if owner and path.is_dir() and not os.path.exists(f"/proc/{owner.group(1)}"):
+        # Like ours it is closed to others, and has what ours are made with.
+        is_ours = owner and (path / TEMPORARY).is_dir() and path.stat().st_mode & 0o777 == 0o700
+        if owner and is_ours and not os.path.exists(f"/proc/{owner.group(1)}"):
             delete(path)
 
 

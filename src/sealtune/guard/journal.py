@@ -167,6 +167,11 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror}") from error
 
+    @property
+    def size(self) -> int:
+        """Length of all records so far [bytes]."""
+        return self._length
+
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o644)

@@ -19,6 +19,10 @@ from sealtune.guard.undo import (
     write_until_settled,
 )
 
+MOST_BYTES = 1 << 20
+"""Length of the journal beyond which a setting begins anew from the originals: it must stay quick
+to read, and a session that never restores must not fill the disk."""
+
 
 class Keeper:
     """Holds the originals and moves the machine between them and settings.
@@ -76,6 +80,8 @@ class Keeper:
             JournalError: The old values could not be made durable; all is as before this call.
             WriteRefusedError: The kernel refused; all is as it was before this call.
         """
+        if self._journal.size > MOST_BYTES and self.restore().failed:
+            raise JournalError("the journal is full and cannot be emptied: values are not back")
         # Again, for an untouched parameter may have been changed by its owner since the start.
         self.look_at([*setting, *self._rules.deciders(setting)])
         texts = self._rules.check(setting, self.originals)

@@ -4,6 +4,7 @@ Over either the same is said; they differ in how a guard that was killed is undo
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -90,7 +91,7 @@ class Process(Link):
             stderr=subprocess.PIPE,
             bufsize=0,
             # Nothing of this process's: a key for a model has no business in the guard.
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            env={"PATH": os.environ.get("PATH", os.defpath)},
             start_new_session=True,
         )
 

@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -19,7 +20,7 @@ from sealtune.errors import GuardError, NotRootError, RestoreError, SealtuneErro
 from sealtune.guard.journal import Journal
 from sealtune.guard.keeper import Keeper
 from sealtune.guard.kernel import Kernel, Places, take_lock
-from sealtune.guard.privileges import drop_capabilities, stay_responsive
+from sealtune.guard.privileges import drop_capabilities, leave_groups, stay_responsive
 from sealtune.guard.report import RestoreReport
 from sealtune.guard.rules import Rules
 from sealtune.guard.undo import put_back
@@ -102,14 +103,16 @@ class Server:
         data = os.read(self._source, _LONGEST)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in filter(None, lines):  # an empty one is a heartbeat
+            self._look()
             self._answer(line)
         self._ended |= not data or len(self._rest) > _LONGEST
 
     def _look(self, *, asked: bool = False) -> None:
         if not (asked or self._watch.due()):
             return
-        breach = self._watch.breach()  # without a setting too: so it learns what is usual here
-        if breach and self._keeper and self._keeper.holds:
+        # Without a setting too: so it learns what is usual here.
+        breach = self._watch.breach(held=self.holds)
+        if breach and self._keeper and self.holds:
             self._breach = breach
             self._keeper.restore()
 
@@ -135,14 +138,16 @@ class Server:
         os.set_blocking(self._sink, False)
         poller = select.poll()
         poller.register(self._sink, select.POLLOUT)
-        quiet = 0.0
+        waits = 0.0  # for one answer in all: who takes it drop by drop does not listen either
         while line:
             try:
-                line, quiet = line[os.write(self._sink, line) :], 0.0
+                line = line[os.write(self._sink, line) :]
             except BlockingIOError:
-                if quiet >= self._silence:
+                if waits >= self._silence:
                     raise BrokenPipeError from None
-                quiet += 0.0 if poller.poll(_POLL_SECONDS * 1000) else _POLL_SECONDS
+                began = time.monotonic()
+                poller.poll(_POLL_SECONDS * 1000)
+                waits += min(time.monotonic() - began, _POLL_SECONDS)
                 self._beat()
 
     def _do(self, request: dict[str, Any]) -> object:
@@ -184,7 +189,14 @@ class Server:
         """Take the lock, undo what an earlier run left, and read the originals."""
         if self._keeper:
             raise GuardError("the guard has been started already")
-        self._lock = take_lock(self._places, _LOCK_SECONDS)  # held until this process ends
+        lock = take_lock(self._places, _LOCK_SECONDS)  # held until this process ends
+        try:
+            return self._begin(names)
+        except BaseException:
+            os.close(lock)  # what could not begin must keep nobody else from restoring
+            raise
+
+    def _begin(self, names: list[str] | None) -> RestoreReport:
         rules = Rules(self._limits, self._kernel)
         journal = Journal(self._places.journal, self._kernel.boot_id())
         report = put_back(self._kernel, journal)
@@ -211,7 +223,7 @@ def guard_machine(source: int, sink: int, *, may_keep: bool = True) -> None:
     """
     with suppress(PermissionError):  # started by Popen, it leads its own session already
         os.setsid()
-    stay_responsive()
+    stay_responsive(before_others=may_keep)
     receive, send = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(send)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -245,6 +257,8 @@ def main() -> None:
 
         serve()
     elif what in ([], ["lend"]):  # lent to somebody who is not root: nothing is kept for good
+        if what:
+            leave_groups()
         guard_machine(0, 1, may_keep=not what)
     else:
         sys.exit("sealtune's guard: usage: [lend | restore | serve]")

@@ -18,7 +18,7 @@ import syslog
 from collections.abc import Callable
 from contextlib import suppress
 
-from sealtune.errors import GuardError, NotRootError, SealtuneError
+from sealtune.errors import GuardError, NotRootError, RestoreError, SealtuneError
 from sealtune.guard.link import SERVICE_SOCKET, peer_of
 
 GROUP = "sealtune"
@@ -53,7 +53,7 @@ class Service:
     ) -> None:
         self._listener, self._guard, self._restore, self._group = listener, guard, restore, group
         self._guards: set[int] = set()
-        self._owes = False
+        self._owes, self._said = False, ""
 
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP; return when no guard is left."""
@@ -127,9 +127,12 @@ class Service:
         if self._owes:
             try:
                 self._restore()
-                self._owes = False
-            except SealtuneError as error:  # busy: its watcher is at it, or the next guard
-                _log(f"restoring for a guard that was killed: {error}")
+                self._owes, self._said = False, ""
+            except (SealtuneError, OSError, MemoryError) as error:
+                # Busy: its watcher is at it, or the next guard. Said once, tried every second.
+                if str(error) != self._said:
+                    self._said = str(error)
+                    _log(f"restoring for a guard that was killed: {error}")
 
 
 def may_tune(uid: int, group: str = GROUP) -> bool:
@@ -184,8 +187,13 @@ def main() -> None:
     from sealtune.guard import recovery
     from sealtune.guard.server import guard_machine
 
+    def restore(wait_seconds: float = 0.0) -> None:
+        report = recovery.restore(wait_seconds=wait_seconds)
+        if report.failed:
+            raise RestoreError(f"not back: {report}")
+
     try:
-        recovery.restore(wait_seconds=1.0)
+        restore(wait_seconds=1.0)
     except SealtuneError as error:  # every session that starts is told, too
         _log(f"at the start: {error}")
     try:
@@ -195,7 +203,7 @@ def main() -> None:
     Service(
         listener,
         lambda session: guard_machine(session, session, may_keep=False),
-        lambda: recovery.restore(wait_seconds=0.5),
+        restore,
     ).run()
 
 

@@ -81,6 +81,9 @@ def _named() -> tuple[str, str]:
     return sys.executable, PROGRAM
 
 
+_READ_TOO = ("catalogue", "__pycache__")
+
+
 def _program_files() -> list[str]:
     """Return everything that ``python -I -S PROGRAM`` reads code or settings from."""
     package = os.path.dirname(os.path.dirname(PROGRAM))
@@ -88,7 +91,8 @@ def _program_files() -> list[str]:
     files = [sys.executable, os.path.dirname(sys.executable), package]
     files += [settings] if os.path.exists(settings) else []
     files += [os.path.join(package, name) for name in os.listdir(package)]
-    for folder in (os.path.dirname(PROGRAM), os.path.join(package, "catalogue")):
+    parts = (os.path.dirname(PROGRAM), *(os.path.join(package, n) for n in _READ_TOO))
+    for folder in parts:
         files += _below(folder)
     return files + _below(os.path.dirname(os.__file__))
 

@@ -52,6 +52,7 @@ class Watch:
         # How busy disks may be depends on the workload alone: no limit before it is known.
         self._limits = {**LOOSEST, "io_full": math.inf}
         self._worst = self._seen = dict.fromkeys(LOOKS, 0.0)
+        self._learns = True
         self.start()
 
     def allow(self, limits: Mapping[str, float]) -> dict[str, float]:
@@ -85,13 +86,19 @@ class Watch:
         """Whether the last look is a second ago; more often would cost more than it tells."""
         return time.monotonic() - self._when >= LOOK_SECONDS
 
-    def breach(self) -> str | None:
-        """Return what is wrong since the last look, ``None`` if nothing is."""
+    def breach(self, *, held: bool = False) -> str | None:
+        """Return what is wrong since the last look, ``None`` if nothing is.
+
+        Args:
+            held: A setting is in force: what is seen now is no measure of what is usual.
+        """
+        self._learns = not held
         elapsed, counters = time.monotonic() - self._when, self._counters()
         grown = {name: count - self._before[name] for name, count in counters.items()}
         meminfo = self._text("meminfo")
         total, free = _number(meminfo, "MemTotal:"), _number(meminfo, "MemAvailable:")
-        found = {"memory_used": 1 - free / total if total else 0.0}
+        total -= _number(meminfo, "Hugetlb:")  # set aside by the administrator: not ours to miss
+        found = {"memory_used": 1 - free / total if total > 0 else 0.0}
         found["hung_tasks"] = grown["hung_tasks"]
         if elapsed >= LOOK_SECONDS:  # a share of a shorter time says little
             for name in ("memory_full", "io_full", "swap_mebibytes"):
@@ -110,7 +117,8 @@ class Watch:
         values, limit = self._lasting[name], self._limits[name]
         values.append(value)
         lasts = min(values) if len(values) == values.maxlen else 0.0
-        self._worst[name] = max(self._worst[name], lasts)
+        if self._learns:
+            self._worst[name] = max(self._worst[name], lasts)
         if lasts <= limit:
             return None
         return _TEXTS[name].format(lasts, limit, (1 - lasts) * mebibytes, (1 - limit) * mebibytes)

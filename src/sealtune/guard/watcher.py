@@ -159,7 +159,7 @@ def _restore(guard: int, places: Places) -> None:
     outcome: RestoreReport | Exception | None = None
     while not (is_dead and time.monotonic() > deadline):
         try:
-            is_dead = _state(guard) in "ZX"
+            is_dead = os.getppid() != guard  # its number may be somebody else's by now
             outcome = report = _undo(places)
             if not report.failed:
                 break

@@ -113,5 +113,9 @@ class MachineTrial:
                 reason = rails.judge(run)
             if reason is None:
                 return run
-            self._kernel.apply({})  # back now, as the guard does, not when the next trial begins
+            try:  # back now, as the guard does, not when the next trial begins
+                self._kernel.apply({})
+            except GuardError:
+                if self._kernel.breach is None:  # else the guard was first: all is back
+                    raise
         return replace(run, value=None, failure=f"unsafe: {reason}", unsafe=True, cut_short=False)

@@ -112,6 +112,21 @@ def confirm(
     good: list[Pair] = []
     bad: list[Pair] = []
     started, fixed = clock(), looks
+    last: _Look | None = None
+    looked = 0
+
+    def concluded(found: _Look, count: int) -> Confirmation:
+        return Confirmation(
+            outcome=found.outcome,
+            gain=_gain(found, count),
+            pairs=tuple(good[:count]),
+            failed_pairs=tuple(bad),
+            looks=fixed,
+            checks=_checks(found, good[:count], minimum_gain, rng),
+            reason=found.reason,
+            seconds_per_pair=cost,
+        )
+
     while True:
         pair = runner.run(candidate)
         (bad if pair.log_ratio is None else good).append(pair)
@@ -122,20 +137,13 @@ def confirm(
         if runner.candidate_breaks_runs:
             return _broken(runner, good, bad, fixed, cost)
         if pair.log_ratio is None or len(good) not in fixed:
+            if last is not None and left <= 0:  # failed pairs took the time of the next look
+                return concluded(last, looked)
             continue
-        found = _look(good, fixed, minimum_gain, guard_margins)
-        upcoming = [n for n in fixed if n > len(good)]
-        if found.decided or not upcoming or (upcoming[0] - len(good)) * cost > left:
-            return Confirmation(
-                outcome=found.outcome,
-                gain=_gain(found, len(good)),
-                pairs=tuple(good),
-                failed_pairs=tuple(bad),
-                looks=fixed,
-                checks=_checks(found, good, minimum_gain, rng),
-                reason=found.reason,
-                seconds_per_pair=cost,
-            )
+        last, looked = _look(good, fixed, minimum_gain, guard_margins), len(good)
+        upcoming = [n for n in fixed if n > looked]
+        if last.decided or not upcoming or (upcoming[0] - looked) * cost > left:
+            return concluded(last, looked)
 
 
 @dataclass(frozen=True, slots=True)

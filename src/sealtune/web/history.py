@@ -17,7 +17,8 @@ from sealtune.web.snapshot import (
 )
 
 BAND_SIGMAS = 2.0
-FEWEST_PAIRS = 3
+FEWEST_PAIRS = 6
+"""Fewer cannot exclude anything at the confidence of a first look."""
 
 
 def runs_of(rows: Sequence[TrialRow], direction: Direction) -> tuple[tuple[Run, ...], Baseline]:
