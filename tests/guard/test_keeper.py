@@ -48,6 +48,18 @@ def test_the_old_value_is_on_disk_before_the_new_one_reaches_the_kernel(machine,
     assert [("vm.swappiness", "10", "60")] == keeper.restore().restored
 
 
+def test_a_session_that_never_restores_does_not_fill_the_disk(machine, keeper, monkeypatch):
+    """
+    A long journal begins anew from the originals, which stay the true ones.
+    """
+    monkeypatch.setattr("sealtune.guard.keeper.MOST_BYTES", 2000)
+    for number in range(1, 31):
+        assert {"vm.swappiness": str(number)} == keeper.apply({"vm.swappiness": number})
+        assert os.stat(machine.places.journal).st_size < 4000
+    keeper.restore()
+    assert "60" == machine.value(VM + "swappiness")
+
+
 def test_a_removed_journal_stops_all_writing(machine, keeper):
     """
     A journal that somebody deleted protects nothing, so nothing more is written.

@@ -197,6 +197,28 @@ def test_the_disks_limit_follows_only_what_the_guard_has_seen(proc, watch):
     assert looks(proc, other, 6, io=0.94)[-1]
 
 
+def test_what_a_setting_brings_about_is_not_usual(proc, watch):
+    """
+    A session that lets disks stall under its setting cannot loosen the rail by it.
+    """
+    for _ in range(6):
+        proc.passes(io=1.0)
+        watch.breach(held=True)
+    assert watch.allow({"io_full": 5.0})["io_full"] == 0.0
+    assert looks(proc, watch, 6, io=0.95)[-1]
+
+
+def test_memory_set_aside_for_huge_pages_is_not_missed(proc, watch):
+    """
+    A database host that gave nearly all its memory to huge pages is in no danger.
+    """
+    proc.available = 150
+    proc.write()
+    with (proc.folder / "meminfo").open("a") as file:
+        file.write("Hugetlb:         6144000 kB\n")
+    assert watch.breach() is None
+
+
 def test_a_task_that_hung_before_is_not_held_against_a_setting(proc, watch):
     """
     The kernel reports a task that hangs for good again and again; one more is news.
