@@ -72,8 +72,7 @@ def test_a_client_drives_plan_run_result_apply_and_revert(tmp_path, unchanged):
             status = await ended(client)
             assert status["session"] == begun["session"]
             result = status["result"]
-            paths = [Path(name) for name in unchanged]
-            assert machine.look(paths) == unchanged
+            assert machine.look(unchanged) == unchanged
             kept = await client.call_tool("apply", {"session": begun["session"]})
             if result["verdict"] != "improved":
                 assert kept.is_error

@@ -1,6 +1,7 @@
 """All commands, and the one place where an error becomes a message, a fix and an exit code."""
 
 import contextlib
+import errno
 import os
 import sys
 from typing import Annotated
@@ -43,15 +44,39 @@ def run() -> int:
     except SealtuneError as error:
         return complain(error)
     except BrokenPipeError:  # `| head`: nobody reads on
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _nobody_reads()
         return 0
+    except OSError as error:
+        if error.errno != errno.EIO or not _terminal_is_gone():
+            return _usage_error(error)
+        _nobody_reads()
+        return 130  # closed in the middle of it, which interrupts a session
     except typer.Abort:  # Ctrl-C at a question
         print("stopped", file=sys.stderr)
         return 130
     except Exception as error:
         return _usage_error(error)
     return code if isinstance(code, int) else 0
+
+
+def _nobody_reads() -> None:
+    """Write what is still to be said into the void: Python says at its end what it held back."""
+    with contextlib.suppress(OSError, ValueError):
+        void = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(void, stream.fileno())
+
+
+def _terminal_is_gone() -> bool:
+    import termios
+
+    try:
+        termios.tcgetattr(sys.stdout.fileno())
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _undo_interrupted() -> None:
