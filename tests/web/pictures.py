@@ -65,7 +65,10 @@ def main() -> int:
             watcher = browser.new_page()
             watcher.goto(address)
             trials = watcher.locator("#curve-says").filter(has_text=re.compile(r"[2-9]\d trials"))
-            trials.wait_for(timeout=LONGEST_SECONDS * 1000)
+            while not trials.count():
+                if session.poll() is not None:
+                    return session.returncode  # refused, or over too soon to be looked at
+                watcher.wait_for_timeout(1000)
             watcher.close()  # nobody looks while the gain is confirmed
             take(browser, address, chosen.folder, "running")
             code = session.wait(LONGEST_SECONDS)
