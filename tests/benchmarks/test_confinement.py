@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.contracts.adapter import heirs_of
 
 from sealtune import landlock
 from sealtune.benchmarks import cgroup, create_adapter, parse_command
@@ -177,13 +178,7 @@ def as_ordinary_user(workdir: Path) -> Confined:
         )
         assert asked.returncode == 0, asked.stderr
         assert [path.name for path in workdir.iterdir() if path.name != "bait"] == []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                try:
-                    environment = (entry / "environ").read_bytes()
-                except OSError:
-                    continue
-                assert str(workdir).encode() not in environment, entry
+        assert heirs_of(workdir) == []
         return dict(zip(("code", "out", "err", "seconds"), json.loads(asked.stdout), strict=True))
 
     return run

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.contracts.adapter import heirs_of
 
 from sealtune.benchmarks import Measurement, cgroup, create_adapter
 from sealtune.benchmarks.base import BenchmarkSpec
@@ -62,15 +63,8 @@ def left_of(workdir: Path) -> list[str]:
     """Return processes, files, groups and mounts that a benchmark in `workdir` has left."""
     ours = {"attack.py", "bait", "id"}
     found = [str(path) for path in workdir.iterdir() if path.name not in ours]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                # Whatever a process calls itself, TMPDIR lies in the work directory.
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if str(workdir).encode() in environment:
-                found.append(f"process {entry.name}")
+    # Whatever a process calls itself, TMPDIR lies in the work directory.
+    found += [f"process {process}" for process in heirs_of(workdir)]
     group = cgroup.own_group()
     if group is not None:
         found += [str(path) for path in group.glob(f"{cgroup.PREFIX}{os.getpid()}-*")]

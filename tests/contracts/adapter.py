@@ -44,6 +44,20 @@ def processes_in(directory: Path) -> dict[int, int]:
     return found
 
 
+def heirs_of(directory: Path) -> list[int]:
+    """Return processes whose environment names `directory`, whatever they call themselves."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if str(directory).encode() in environment:
+                found.append(int(entry.name))
+    return found
+
+
 class AdapterContract:
     """Behaviour that trial, tactician and verdict rely on."""
 

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,7 +221,7 @@ class PoweredMachine(FakeMachine):
             (self.root / name).write_text(text)
 
 
-class Life:
+class Life(ABC):
     """A guard's life on a machine, and every state that a power cut in it could leave.
 
     Attributes:
@@ -238,9 +239,9 @@ class Life:
         self.settings: tuple[Values, ...] = ()
         machine.after = self.step
 
+    @abstractmethod
     def step(self, moment: str) -> None:
         """Keep what is on the disk, and what was in between since the last step."""
-        raise NotImplementedError
 
     def keep(
         self, disk: bytes, files: Mapping[str, str], moment: str, *, same_boot: bool = True

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.kernel.guards import start_guard
+from tests.kernel.guards import SWAPPINESS, holding, seconds_until, start_guard
 
 from sealtune.catalogue.bounds import Limit
 from sealtune.catalogue.limits import LIMITS
@@ -26,16 +26,6 @@ pytestmark = [
         not os.access("/proc/sys/vm/swappiness", os.W_OK), reason="/proc/sys is read-only here"
     ),
 ]
-SWAPPINESS = "/proc/sys/vm/swappiness"
-SESSION = """
-import sys, time
-sys.path.insert(0, {source!r})
-from sealtune.guard import Guard
-guard = Guard.start(knobs=["vm.swappiness"])
-guard.apply({{"vm.swappiness": {value}}})
-print(guard.pid, flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -56,22 +46,8 @@ def other(swappiness):
 @pytest.fixture
 def session(other):
     """A process of its own that holds another vm.swappiness; yields it and its guard's pid."""
-    start_guard(knobs=[]).close()
-    source = os.path.dirname(os.path.dirname(os.path.dirname(recovery.__file__)))
-    program = SESSION.format(source=source, value=other)
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process, int(process.stdout.readline())
-        process.kill()
-
-
-def _wait_for(value, seconds):
-    kernel, begin = Kernel(), time.monotonic()
-    while kernel.read(SWAPPINESS) != value:
-        assert time.monotonic() - begin < seconds, f"not back after {seconds} s"
-        time.sleep(0.005)
-    return time.monotonic() - begin
+    with holding(other) as running:
+        yield running
 
 
 def test_the_guard_has_no_capability_left_and_still_writes(swappiness, other):
@@ -106,7 +82,7 @@ def test_a_killed_session_is_undone(session, swappiness):
     """
     process, _ = session
     process.kill()
-    assert _wait_for(swappiness, 2.0) < 2.0
+    assert seconds_until(swappiness, 2.0) < 2.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -116,7 +92,7 @@ def test_a_signal_to_the_guard_restores_at_once(session, swappiness, number):
     """
     _, guard = session
     os.kill(guard, number)
-    assert _wait_for(swappiness, 1.0) < 1.0
+    assert seconds_until(swappiness, 1.0) < 1.0
 
 
 @pytest.mark.slow
@@ -126,7 +102,7 @@ def test_a_frozen_session_is_undone_within_ten_seconds(session, swappiness):
     """
     process, _ = session
     process.send_signal(signal.SIGSTOP)
-    assert _wait_for(swappiness, 10.0) < 10.0
+    assert seconds_until(swappiness, 10.0) < 10.0
 
 
 def test_the_lock_is_for_the_whole_machine(session):

@@ -3,14 +3,12 @@
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from tests.kernel import guard_figures, guard_squeeze, guard_steps
-from tests.kernel.guards import start_guard
+from tests.kernel.guards import SWAPPINESS, holding, seconds_until, start_guard
 
 from sealtune.guard import recovery
 from sealtune.guard.kernel import Kernel
@@ -22,19 +20,6 @@ pytestmark = [
         not os.access("/proc/sys/vm/swappiness", os.W_OK), reason="/proc/sys is read-only here"
     ),
 ]
-SWAPPINESS = "/proc/sys/vm/swappiness"
-SESSION = """
-import sys, time
-sys.path.insert(0, {source!r})
-from sealtune.guard import Guard
-guard = Guard.start(
-    knobs=["vm.swappiness"],
-    on_guard_death=lambda outcome: print(guard._death, outcome.restored, flush=True),
-)
-guard.apply({{"vm.swappiness": {value}}})
-print(guard.pid, flush=True)
-time.sleep(30)  # a benchmark
-"""
 
 
 @pytest.fixture
@@ -49,22 +34,8 @@ def before():
 @pytest.fixture
 def session(before):
     """A process of its own that holds another vm.swappiness; yields it and its guard's pid."""
-    start_guard(knobs=[]).close()
-    source = os.path.dirname(os.path.dirname(os.path.dirname(recovery.__file__)))
-    program = SESSION.format(source=source, value=30 if before != "30" else 40)
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process, int(process.stdout.readline())
-        process.kill()
-
-
-def _seconds_until(value, limit):
-    kernel, begin = Kernel(), time.monotonic()
-    while kernel.read(SWAPPINESS) != value:
-        assert time.monotonic() - begin < limit, f"not back after {limit} s"
-        time.sleep(0.005)
-    return time.monotonic() - begin
+    with holding(30 if before != "30" else 40) as running:
+        yield running
 
 
 def test_session_and_guard_killed_at_once_are_undone_unaided(session, before):
@@ -76,7 +47,7 @@ def test_session_and_guard_killed_at_once_are_undone_unaided(session, before):
     process.send_signal(signal.SIGSTOP)  # so that it cannot be the one that restores
     os.kill(guard, signal.SIGKILL)
     process.kill()
-    assert _seconds_until(before, 2.0) < 2.0
+    assert seconds_until(before, 2.0) < 2.0
 
 
 @pytest.mark.parametrize("frozen", ["guard", "guard and session"])
@@ -88,7 +59,7 @@ def test_a_frozen_guard_is_undone_within_ten_seconds(session, before, frozen):
     if frozen == "guard and session":
         process.send_signal(signal.SIGSTOP)
     os.kill(guard, signal.SIGSTOP)
-    assert 2.0 < _seconds_until(before, 10.0) < 10.0
+    assert 2.0 < seconds_until(before, 10.0) < 10.0
     if frozen == "guard":
         told = process.stdout.readline()
         assert told.startswith("the guard's process has ended; this one put back: vm.swappiness")
@@ -113,7 +84,7 @@ def test_a_killed_watcher_is_replaced_and_the_new_one_restores(session, before):
         assert guard_figures.memory(second)["VmLck"] > 5000
     os.kill(guard, signal.SIGKILL)
     process.kill()
-    assert _seconds_until(before, 2.0) < 2.0
+    assert seconds_until(before, 2.0) < 2.0
 
 
 def test_a_session_that_ignores_its_children_has_a_guard_that_minds_its_own():

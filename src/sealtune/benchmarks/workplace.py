@@ -100,7 +100,7 @@ class Workplace:
     def create(
         cls, workdir: Path, name: str, account: Account, *, needed: int, on_disk: bool
     ) -> "Workplace":
-        """Make ``workdir/name-PID-XXXX`` for `account`; remove those whose process was killed.
+        """Make ``workdir/sealtune-name-PID-XXXX`` for `account`; remove what killed runs left.
 
         Args:
             workdir: Made when missing; its parents must let `account` through.
