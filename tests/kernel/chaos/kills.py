@@ -269,7 +269,8 @@ def _judge_end(session: Session, life: Life, last: Kill, before: _Before, place:
         last.problems.append(f"changed at the end: {machine.differing(before.values)}"[:600])
     if machine.JOURNAL.exists() and machine.JOURNAL.stat().st_size:
         last.problems.append("the journal is not empty")
-    if "aa" in session.phases and (old := before.files & machine.run_files(place.work)):
+    here = machine.run_files(place.work) | machine.control_groups()
+    if "aa" in session.phases and (old := (before.files | before.groups) & here):
         last.problems.append(f"what killed ones left is not removed: {sorted(old)}")
     last.problems += _wrong_in_store(session, life, place)
 
@@ -285,16 +286,21 @@ def _unclear(session: Session) -> str:
 
 
 def _left(session: Session, before: _Before, place: Place, last: Kill) -> list[str]:
-    """Return what is still there after 10 s; files of a killed session wait for the next one."""
+    """Return what is still there after 10 s.
+
+    Files of a killed session wait for the next one, and so does an empty control group when
+    whoever would have removed it was killed too.
+    """
 
     def processes() -> list[str]:
         machine.reap_others(session.pid)
         return [machine.command_of(pid) for pid in machine.descendants(os.getpid())]
 
     def others() -> list[str]:
-        return sorted(
-            (machine.control_groups() - before.groups) | (machine.mounts() - before.mounts)
-        )
+        groups = machine.control_groups() - before.groups
+        if last.victim == "tree":
+            groups = {group for group in groups if machine.is_occupied(group)}
+        return sorted(groups | (machine.mounts() - before.mounts))
 
     def files() -> list[str]:
         return sorted(machine.run_files(place.work) - before.files)

@@ -171,6 +171,14 @@ def control_groups() -> set[str]:
     return found
 
 
+def is_occupied(group: str) -> bool:
+    """Whether a process lives in control group `group`, or below it."""
+    try:
+        return "populated 1" in Path(group, "cgroup.events").read_text()
+    except OSError:
+        return False
+
+
 def mounts() -> set[str]:
     """Return every mount of this machine that has to do with sealtune."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
