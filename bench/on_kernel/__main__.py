@@ -3,12 +3,14 @@
     sudo python -m bench.on_kernel --out FILE.jsonl [--minutes-most M]
     python -m bench.on_kernel --table FILE.jsonl
     python -m bench.on_kernel --dry-run --out FILE.jsonl
+    sudo python -m bench.on_kernel --again FILE.jsonl --rounds 18 --out AGAIN.jsonl
 
 For each recorded scenario and each seed all tacticians search on the same machine at the same
 time, taking turns, each learning from its own trials. Then what each recommends, the best recorded
 point and the values as found run in fresh interleaved rounds. Every run is in the file at once;
 Ctrl-C and `--minutes-most` end the bench with every parameter put back, and the same command goes
-on with it. See docs/on-kernel.md.
+on with it. `--again` searches nothing: what an earlier file's searches recommended runs in fresh
+rounds. See docs/on-kernel.md.
 """
 
 import argparse
@@ -19,12 +21,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.on_kernel.book import Book, read_book
-from bench.on_kernel.sitting import TimeUpError, sit
+from bench.on_kernel.book import Book, Told, read_book
+from bench.on_kernel.outcome import trials_of
+from bench.on_kernel.sitting import TimeUpError, sit, sit_again
 from bench.on_kernel.study import SCENARIOS, SURFACES, Ready, Wishes, prepare_scenario
 from bench.on_kernel.table import tables
 from sealtune.entry import check_ready
-from sealtune.errors import InputError, SealtuneError
+from sealtune.errors import ConfigError, InputError, SealtuneError
 from sealtune.guard import recovery
 from sealtune.report.format import clock as clock_text
 from sealtune.workbench import signals_interrupt
@@ -85,6 +88,7 @@ def bench(
         SealtuneError: Bad wishes, another file, no root, a broken benchmark; parameters are back.
     """
     wishes.check()
+    earlier = _earlier(wishes.again, wishes) if wishes.again else None
     until = clock() + minutes * 60 if minutes is not None else float("inf")
     if not wishes.dry_run and os.geteuid() == 0:
         recovery.restore()  # plans must be made from this machine's own values
@@ -94,6 +98,12 @@ def bench(
             book.begin(ready.scenario)
         progress = _announce(wishes, readies, book, say, clock)
         try:
+            if earlier:
+                for ready in readies:
+                    sit_again(
+                        ready, wishes.seeds, earlier, book, lambda: clock() < until, progress
+                    )
+                return True
             # Seed by seed: a bench that is ended early has something of every scenario.
             for seed, ready in itertools.product(wishes.seeds, readies):
                 sit(ready, seed, book, lambda: clock() < until, progress)
@@ -103,6 +113,29 @@ def bench(
             )
             return False
     return True
+
+
+def _earlier(path: Path, wishes: Wishes) -> Told:
+    """Return what the searches of `path` were, all those that are asked for.
+
+    Raises:
+        ConfigError: Not such a file, or a search is missing in it.
+    """
+    told = read_book(path)
+    if told.study.simulated != wishes.dry_run:
+        raise InputError(f"--again {path}: a simulated file goes with --dry-run, and only that")
+    for name, seed, tactician in itertools.product(
+        wishes.scenarios, wishes.seeds, wishes.tacticians
+    ):
+        scenario = told.scenarios.get(name)
+        had = trials_of(scenario, told.of(name, seed), tactician) if scenario else ()
+        if len(had) < told.study.trials:
+            raise ConfigError(
+                f"{path}: {name}, seed {seed}: {tactician} has {len(had)} of "
+                f"{told.study.trials} trials",
+                fix="Choose others by --scenarios, --seeds, --tacticians, or end the searches.",
+            )
+    return told
 
 
 def _announce(
@@ -121,9 +154,10 @@ def _announce(
     total = wishes.runs * len(mine)
     seconds = sum(ready.cost for ready in readies) * wishes.runs * len(wishes.seeds)
     left = seconds * max(0.0, 1 - done / total)
+    what = "confirmed anew" if wishes.again else f"with {wishes.trials} trials each"
     say(
         f"{len(wishes.scenarios)} scenarios, {len(wishes.seeds)} seeds, "
-        f"{', '.join(wishes.tacticians)} with {wishes.trials} trials each: about {total} runs, "
+        f"{', '.join(wishes.tacticians)} {what}: about {total} runs, "
         f"{done} of them done; about {clock_text(left)} from now."
     )
     return Progress(total, done, say, clock)
@@ -162,6 +196,7 @@ def _run(chosen: argparse.Namespace) -> int:
         dry_run=chosen.dry_run,
         surfaces=chosen.surfaces,
         workdir=chosen.workdir,
+        again=chosen.again,
     )
     if bench(wishes, chosen.out, minutes=chosen.minutes_most, say=_say):
         return _table(chosen.out)
@@ -192,6 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workdir", type=Path, help="where benchmarks put their files")
     parser.add_argument("--dry-run", action="store_true", help="simulated; touches nothing")
     parser.add_argument("--out", type=Path, help="file of the runs; begun, or gone on with")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="only confirm FILE's anew")
     parser.add_argument("--table", type=Path, metavar="FILE", help="print a file's tables; no run")
     return parser
 

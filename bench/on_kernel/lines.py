@@ -24,7 +24,7 @@ class Study(BaseModel):
     Attributes:
         simulated: Nothing real was touched.
         tacticians: Who searches; their order says nothing.
-        trials: Trials of each search.
+        trials: Trials of each search; 0 where those of another file are confirmed anew.
         rounds: Confirming rounds, in each of which every arm runs once.
         run_seconds: Length of one run without warm-up [s].
         machine: Kernel, processors and processor model.

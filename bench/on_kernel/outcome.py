@@ -165,7 +165,8 @@ class Outcome:
         draws = _Draws(len(self.searches), self.study.rounds)
         best = draws.interval(self.gains[RECORDED])
         worth = best.low > np.log1p(MINIMUM_GAIN)
-        near = self._near(best.centre) if worth else {}
+        searched = any(run.phase == "search" for runs in self.searches.values() for run in runs)
+        near = self._near(best.centre) if worth and searched else {}
         return tuple(
             self._row(arm, draws, worth=worth, near=near.get(arm, ()))
             for arm in arms_of(self.study)[1:]

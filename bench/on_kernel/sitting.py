@@ -1,14 +1,15 @@
 """One seed on one scenario: all tacticians search in turns, then all are confirmed together."""
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
 
-from bench.on_kernel.book import Book
+from bench.on_kernel.book import Book, Told
+from bench.on_kernel.lane import Lane
 from bench.on_kernel.lines import AS_FOUND, RECORDED, Phase, Run
 from bench.on_kernel.outcome import MOST_TRIES, rounds_left, trials_of
 from bench.on_kernel.study import Ready
@@ -21,8 +22,7 @@ from sealtune.report.events import Event, Note
 from sealtune.space.knobs import Setting
 from sealtune.store import Store
 from sealtune.survey.record import FIRST_BASELINES, MOST_FAILED_BASELINES
-from sealtune.tactician import Sampler, SearchResult, TrialRecord, prepare_tactician
-from sealtune.tactician.resuming import rebuilt
+from sealtune.tactician import SearchResult
 from sealtune.verdict import Sentinels
 from sealtune.verdict.pairs import usable
 from sealtune.workbench import Machine, SimulatedClock, real_machine, simulated_machine
@@ -40,37 +40,6 @@ _TURNS, _ARMS = 31, 37
 
 class TimeUpError(Exception):
     """No further run may start; the file can be gone on with."""
-
-
-@dataclass
-class Lane:
-    """One tactician's search.
-
-    Attributes:
-        name: The tactician.
-        sampler: The same, after the trials it has had.
-        done: How many those are.
-        thinking: What it has taken since its last run [s].
-    """
-
-    name: str
-    sampler: Sampler
-    done: int
-    thinking: float = 0.0
-
-    def ask(self) -> Setting:
-        """Return what to try next."""
-        began = time.perf_counter()
-        setting = self.sampler.ask()
-        self.thinking += time.perf_counter() - began
-        return setting
-
-    def tell(self, setting: Setting, score: float | None) -> None:
-        """Learn from a trial whose line is in the file."""
-        self.done += 1
-        began = time.perf_counter()
-        self.sampler.tell(setting, score)
-        self.thinking = time.perf_counter() - began
 
 
 def sit(ready: Ready, seed: int, book: Book, may_start: MayStart, tell: Tell) -> None:
@@ -93,7 +62,7 @@ def sit(ready: Ready, seed: int, book: Book, may_start: MayStart, tell: Tell) ->
     trials = {name: trials_of(scenario, known, name) for name in study.tacticians}
     # Loading torch takes seconds of CPU: before the first baseline.
     lanes = {
-        name: Lane(name, _tactician(ready.plan, name, study.trials, seed, had), len(had))
+        name: Lane.of(ready.plan, name, study.trials, seed, had)
         for name, had in trials.items()
         if len(had) < study.trials
     }
@@ -106,20 +75,36 @@ def sit(ready: Ready, seed: int, book: Book, may_start: MayStart, tell: Tell) ->
         sitting.confirm()
 
 
-def _tactician(
-    plan: Plan, name: str, trials: int, seed: int, had: tuple[TrialRecord, ...]
-) -> Sampler:
-    def build(resumed: int) -> Sampler:
-        return prepare_tactician(
-            name,
-            plan.built.space,
-            trials,
-            prior=plan.prior,
-            seed=seed,
-            resumed=resumed,
-        )
+def sit_again(
+    ready: Ready, seeds: Sequence[int], earlier: Told, book: Book, may_start: MayStart, tell: Tell
+) -> None:
+    """Run what the searches of `earlier` recommended in fresh rounds, all seeds in turns.
 
-    return rebuilt(build, had)
+    Args:
+        ready: The scenario.
+        seeds: Seeds of the searches; each has rounds of its own, with the values as found and the
+            best recorded point in each.
+        earlier: The file of the searches; nothing of its confirmation is used.
+        book: Where every run goes, and what is known; its study says how many rounds.
+        may_start: Asked before each run.
+        tell: Told of progress.
+
+    Raises:
+        TimeUpError: `may_start` said no.
+        TooManyFailuresError: The baseline fails again and again.
+        SealtuneError: The machine or the benchmark cannot be used; parameters are back.
+    """
+    name = ready.scenario.name
+    left = {seed: rounds_left(book.study, ready.scenario, book.of(name, seed)) for seed in seeds}
+    if not any(left.values()):
+        return
+    with _machine(ready.plan, len(book.runs)) as machine:
+        sittings = {seed: Sitting(ready, seed, book, machine, may_start, tell) for seed in seeds}
+        arms = {seed: sittings[seed].arms(earlier.of(name, seed)) for seed in seeds}
+        sittings[seeds[0]].open(1)
+        for number, seed in itertools.product(range(book.study.rounds), seeds):
+            if number in left[seed]:
+                sittings[seed].round(number, arms[seed])
 
 
 class Sitting:
@@ -167,19 +152,27 @@ class Sitting:
 
     def confirm(self) -> None:
         """Run the rounds that are left: every arm once, in random order."""
-        study, scenario = self._book.study, self._scenario
-        arms: dict[str, Setting] = {AS_FOUND: {}, RECORDED: dict(scenario.best)}
-        for name in study.tacticians:
-            arms[name] = self._recommended(name)
-        names = list(arms)
-        for number in rounds_left(study, scenario, self._book.of(scenario.name, self._seed)):
-            order = np.random.default_rng([self._seed, _ARMS, number]).permutation(len(names))
-            for place in order.tolist():
-                self._arm(names[place], arms[names[place]], number)
-
-    def _recommended(self, tactician: str) -> Setting:
         known = self._book.of(self._scenario.name, self._seed)
-        trials = trials_of(self._scenario, known, tactician)
+        arms = self.arms(known)
+        for number in rounds_left(self._book.study, self._scenario, known):
+            self.round(number, arms)
+
+    def arms(self, searched: Sequence[Run]) -> dict[str, Setting]:
+        """Return what a round runs: nothing, the best recorded point, what each recommends."""
+        arms: dict[str, Setting] = {AS_FOUND: {}, RECORDED: dict(self._scenario.best)}
+        for name in self._book.study.tacticians:
+            arms[name] = self._recommended(name, searched)
+        return arms
+
+    def round(self, number: int, arms: Mapping[str, Setting]) -> None:
+        """Run every arm once, in random order."""
+        names = list(arms)
+        order = np.random.default_rng([self._seed, _ARMS, number]).permutation(len(names))
+        for place in order.tolist():
+            self._arm(names[place], arms[names[place]], number)
+
+    def _recommended(self, tactician: str, searched: Sequence[Run]) -> Setting:
+        trials = trials_of(self._scenario, searched, tactician)
         space = self._plan.built.space
         start = self._plan.prior.within(space).start
         return SearchResult(space, trials, start).recommended(len(trials))

@@ -41,6 +41,7 @@ class Wishes:
         dry_run: A simulated machine; touches nothing.
         surfaces: Folder of the configs, NAME.json, and the recordings, NAME.jsonl.
         workdir: Where benchmarks put their files; the usual place when ``None``.
+        again: A file of searches that are only to be confirmed anew; search when ``None``.
     """
 
     scenarios: tuple[str, ...] = SCENARIOS
@@ -52,6 +53,7 @@ class Wishes:
     dry_run: bool = False
     surfaces: Path = SURFACES
     workdir: Path | None = None
+    again: Path | None = None
 
     def check(self) -> None:
         """Refuse what makes no sense.
@@ -85,7 +87,7 @@ class Wishes:
         return Study(
             simulated=self.dry_run,
             tacticians=self.tacticians,
-            trials=self.trials,
+            trials=0 if self.again else self.trials,
             rounds=self.rounds,
             run_seconds=self.run_seconds,
             machine={"kernel": facts.kernel, "cpus": facts.cpus, "cpu_model": facts.cpu_model},
@@ -94,9 +96,12 @@ class Wishes:
     @property
     def runs(self) -> int:
         """About how many runs one scenario takes with one seed."""
+        confirming = self.rounds * (len(self.tacticians) + 2)
+        if self.again:
+            return confirming
         trials = len(self.tacticians) * self.trials
         baselines = FIRST_BASELINES + math.ceil(trials / TRIALS_PER_SENTINEL)
-        return baselines + trials + self.rounds * (len(self.tacticians) + 2)
+        return baselines + trials + confirming
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,9 @@ def tables(told: Told) -> str:
 
 def _conditions(study: Study) -> str:
     machine = study.machine
+    searched = f"{study.trials} trials for each" if study.trials else "searches of another file"
     told = (
-        f"{study.trials} trials for each, {study.rounds} confirming rounds, runs of "
+        f"{searched}, {study.rounds} confirming rounds, runs of "
         f"{study.run_seconds:g} s; Linux {machine['kernel']}, {machine['cpus']} CPUs"
     )
     return f"SIMULATED: this says nothing about any machine. {told}" if study.simulated else told
@@ -51,9 +52,9 @@ def _rows(outcome: Outcome) -> Iterable[tuple[str, ...]]:
             "best recorded" if known else row.arm,
             _share(row, known=known),
             _gain(row.gain),
-            "" if known else _near(row.near),
-            "" if known else f"{row.search_seconds:.0f} s",
-            "" if known else f"{row.thinking_seconds:.1f} s",
+            _near(row.near),
+            f"{row.search_seconds:.0f} s" if row.search_seconds else "",
+            f"{row.thinking_seconds:.1f} s" if row.search_seconds else "",
         )
 
 

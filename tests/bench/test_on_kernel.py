@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 from bench.on_kernel import __main__ as program
-from bench.on_kernel import sitting
+from bench.on_kernel import lane, sitting
 from bench.on_kernel.book import Book, read_book
 from bench.on_kernel.lines import AS_FOUND, RECORDED
 from bench.on_kernel.outcome import arms_of, rounds_left, trials_of
+from bench.on_kernel.table import tables
 
 from sealtune.benchmarks.measurement import Measurement, failed
 from sealtune.errors import BusyError, ConfigError, InputError, KeepingError, TooManyFailuresError
@@ -75,8 +76,8 @@ def test_each_tactician_learns_from_its_own_trials(run_bench, monkeypatch, tmp_p
             self.told.append(setting)
             self.sampler.tell(setting, score)
 
-    real = sitting.prepare_tactician
-    monkeypatch.setattr(sitting, "prepare_tactician", lambda *a, **k: Spy(real(*a, **k)))
+    real = lane.prepare_tactician
+    monkeypatch.setattr(lane, "prepare_tactician", lambda *a, **k: Spy(real(*a, **k)))
     run_bench(tmp_path / "runs.jsonl", seeds=(1000,))
 
     assert sorted(spy.name for spy in spies) == ["grid", "random"]
@@ -164,6 +165,43 @@ def test_seeds_come_before_scenarios(run_bench, tmp_path):
     order = dict.fromkeys((run.seed, run.scenario) for run in read_book(path).runs)
 
     assert list(order) == [(1000, "one"), (1000, "two"), (1001, "one"), (1001, "two")]
+
+
+def test_recommendations_are_confirmed_anew(run_bench, wishes, tmp_path):
+    """Fresh rounds of what the searches recommended, seeds in turns; interrupted, it goes on."""
+    searched, path = tmp_path / "runs.jsonl", tmp_path / "again.jsonl"
+    run_bench(searched)
+    asked = {"again": searched, "rounds": 9}
+    with pytest.raises(KeyboardInterrupt):
+        run_bench(path, stop_after=21, **asked)
+    run_bench(path, **asked)
+    told, first = read_book(path), read_book(searched)
+
+    assert not [run for run in told.runs if run.phase == "search"]
+    for seed in wishes.seeds:
+        runs = told.of("one", seed)
+        assert rounds_left(told.study, told.scenarios["one"], runs) == []
+        for arm in arms_of(told.study):
+            settings = [
+                [run.setting for run in runs if run.phase == "confirm" and run.arm == arm]
+                for runs in (runs, first.of("one", seed))
+            ]
+            assert settings[0][0] == settings[1][0]
+    rounds = dict.fromkeys((run.number, run.seed) for run in told.runs if run.phase == "confirm")
+    assert list(rounds)[:4] == [(0, 1000), (0, 1001), (1, 1000), (1, 1001)]
+    assert "searches of another file, 9 confirming rounds" in tables(told)
+    with pytest.raises(ConfigError, match="trials: 0 there"):
+        run_bench(path)
+
+
+def test_a_search_that_is_not_complete_is_not_confirmed_anew(run_bench, tmp_path):
+    """What is missing is named, with the way out; no file is begun."""
+    searched, path = tmp_path / "runs.jsonl", tmp_path / "again.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        run_bench(searched, stop_after=20)
+    with pytest.raises(ConfigError, match=r"has . of 8 trials"):
+        run_bench(path, again=searched)
+    assert not path.exists()
 
 
 def test_a_torn_last_line_is_measured_again(run_bench, wishes, tmp_path):

@@ -229,6 +229,8 @@ def _see_it_undone(
             return
     _time_restore(kill, before, began)
     if strike.number == signal.SIGSTOP and session.code is None:
+        # Thawed before anybody could notice, it would rightly go on.
+        session.wait(began + FROZEN_LIMIT_SECONDS - time.monotonic())
         number = choose.choice((signal.SIGCONT, signal.SIGKILL))
         os.kill(session.pid, number)
 
