@@ -4,15 +4,15 @@ import math
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.kernel.chaos import machine, victims
+from tests.kernel.chaos.aftermath import bury, judge_end
+from tests.kernel.chaos.aim import MissedError, take_aim
 from tests.kernel.chaos.deck import CLOSED, Life, Strike
 from tests.kernel.chaos.sessions import Place, Session, start
 
@@ -20,17 +20,7 @@ LIMIT_SECONDS = 2.0
 FROZEN_LIMIT_SECONDS = 10.0
 COMMAND_LIMIT_SECONDS = 10.0
 """When nobody is left the next command restores; it has to load first, on a busy machine."""
-CLEAR_SECONDS = 10.0
-_PATIENCE_SECONDS = 90.0
-_LENGTH = {"quick": 9.0, "learner": 15.0, "redis": 20.0, "pgbench": 40.0}
-"""About how long a session takes that nobody disturbs [s]."""
-_CLEAR_ENDS = (0, 3, 4, 130)
-"""Exit codes of verdicts, and of a session that was told to end."""
 _COMMANDS = ("restore", "sessions", "doctor")
-
-
-class MissedError(Exception):
-    """The session was over, or had no such process, before it could be hit."""
 
 
 @dataclass
@@ -73,16 +63,6 @@ class Kill:
         return asdict(self)
 
 
-@dataclass
-class _Before:
-    """The machine before a session."""
-
-    values: machine.Snapshot
-    groups: set[str]
-    mounts: set[str]
-    files: set[str]
-
-
 def live(life: Life, place: Place, paths: list[str]) -> list[Kill]:
     """Run one life; return its kills.
 
@@ -90,12 +70,7 @@ def live(life: Life, place: Place, paths: list[str]) -> list[Kill]:
         MissedError: It ended before it was hit at all.
     """
     choose = random.Random(f"life {life.number} {life.strikes}")
-    before = _Before(
-        machine.look(paths),
-        machine.control_groups(),
-        machine.mounts(),
-        machine.run_files(place.work),
-    )
+    before = machine.Before.now(paths, place.work)
     session = start(
         place,
         life.kind,
@@ -116,17 +91,17 @@ def live(life: Life, place: Place, paths: list[str]) -> list[Kill]:
             kills.append(kill)
             if session.code is not None:
                 break
-        _judge_end(session, life, kills[-1], before, place)
+        judge_end(session, life, kills[-1], before, place)
     finally:
-        _bury(session)
+        bury(session)
     return kills
 
 
 def _hit(
-    session: Session, strike: Strike, kill: Kill, before: _Before, choose: random.Random
+    session: Session, strike: Strike, kill: Kill, before: machine.Before, choose: random.Random
 ) -> None:
     """Hit at the moment that is aimed at, and see that the values are right afterwards."""
-    _take_aim(session, strike, before, choose)
+    take_aim(session, strike, before, choose)
     session.listen()
     kill.changed = len(machine.differing(before.values))
     kill.phase = session.phases[-1] if session.phases else "start"
@@ -146,51 +121,7 @@ def _hit(
         _see_it_undone(session, strike, kill, before, began, choose)
 
 
-def _take_aim(session: Session, strike: Strike, before: _Before, choose: random.Random) -> None:
-    """Return at the moment aimed at.
-
-    Raises:
-        MissedError: It did not come.
-    """
-
-    def is_changed() -> object:
-        return machine.differing(before.values)
-
-    if strike.aim == "any":
-        session.wait(choose.uniform(0.0, _LENGTH[session.kind]))
-        return
-    if strike.victim in victims.SURVIVABLE:
-        wanted: Callable[[], object] = lambda: (  # noqa: E731
-            is_changed() and victims.find(session.pid, strike.victim)
-        )
-    elif strike.aim in ("screening", "confirm", "minimise"):
-        wanted = lambda: strike.aim in session.phases  # noqa: E731
-    else:
-        wanted = is_changed
-    if strike.victim in victims.SURVIVABLE:  # some runs have to succeed in between
-        session.wait(choose.uniform(0.0, 0.8))
-    if not session.wait_for(wanted, _PATIENCE_SECONDS):
-        raise MissedError
-    if strike.victim in victims.SURVIVABLE:
-        return
-    session.wait(choose.uniform(0.0, 0.4 if strike.aim == "minimise" else 1.5))
-    session.wait_for(is_changed, 2.0)  # the original is measured in between
-    if strike.aim == "apply":
-        _wait_for_batch()
-        victims.spin(choose.uniform(0.0, 0.002))
-    elif strike.aim == "restore" and session.code is None:
-        os.kill(session.pid, choose.choice((signal.SIGTERM, signal.SIGINT)))
-        victims.spin(choose.uniform(0.0, 0.1))
-
-
-def _wait_for_batch() -> None:
-    """Return as soon as the journal takes something up."""
-    size, deadline = os.stat(machine.JOURNAL).st_size, time.monotonic() + 1.0
-    while os.stat(machine.JOURNAL).st_size == size and time.monotonic() < deadline:
-        pass
-
-
-def _see_it_go_on(session: Session, strike: Strike, kill: Kill, before: _Before) -> None:
+def _see_it_go_on(session: Session, strike: Strike, kill: Kill, before: machine.Before) -> None:
     """A session that goes on holds what its journal can undo; else everything is back."""
     if strike.victim == "watcher" and strike.number in (signal.SIGKILL, signal.SIGSTOP):
         # The guard looks once a second. Until then nothing else may die, and nothing has to.
@@ -204,7 +135,7 @@ def _see_it_go_on(session: Session, strike: Strike, kill: Kill, before: _Before)
     _time_restore(kill, before, time.monotonic())
 
 
-def _doubts(session: Session, before: _Before) -> list[str]:
+def _doubts(session: Session, before: machine.Before) -> list[str]:
     doubts = machine.unheld(before.values)
     session.listen()
     return doubts if session.code is None else []
@@ -214,7 +145,7 @@ def _see_it_undone(
     session: Session,
     strike: Strike,
     kill: Kill,
-    before: _Before,
+    before: machine.Before,
     began: float,
     choose: random.Random,
 ) -> None:
@@ -228,14 +159,13 @@ def _see_it_undone(
             _time_command(kill, before)
             return
     _time_restore(kill, before, began)
-    if strike.number == signal.SIGSTOP and session.code is None:
-        # Thawed before anybody could notice, it would rightly go on.
-        session.wait(began + FROZEN_LIMIT_SECONDS - time.monotonic())
-        number = choose.choice((signal.SIGCONT, signal.SIGKILL))
-        os.kill(session.pid, number)
+    # Thawed before anybody could notice, it would rightly go on.
+    left = began + FROZEN_LIMIT_SECONDS - time.monotonic()
+    if strike.number == signal.SIGSTOP and not session.wait(left):
+        os.kill(session.pid, choose.choice((signal.SIGCONT, signal.SIGKILL)))
 
 
-def _time_command(kill: Kill, before: _Before) -> None:
+def _time_command(kill: Kill, before: machine.Before) -> None:
     """Run a `sealtune` command when nobody is left who could restore by itself."""
     began = time.monotonic()
     with subprocess.Popen(
@@ -250,109 +180,8 @@ def _time_command(kill: Kill, before: _Before) -> None:
         kill.problems.append(f"{kill.by}: {said[-300:]}")
 
 
-def _time_restore(kill: Kill, before: _Before, began: float) -> None:
+def _time_restore(kill: Kill, before: machine.Before, began: float) -> None:
     kill.seconds = machine.seconds_until_back(before.values, began, kill.limit + 5.0)
     if kill.seconds > kill.limit:
         late = "never" if math.isinf(kill.seconds) else f"after {kill.seconds:.1f} s"
         kill.problems.append(f"back {late}: {machine.differing(before.values)}"[:600])
-
-
-def _judge_end(session: Session, life: Life, last: Kill, before: _Before, place: Place) -> None:
-    """After the last kill: it has ended, nothing of it is left, and the history is right."""
-    if not session.wait(30.0):
-        last.problems.append("the session has not ended after 30 s")
-        return
-    last.code = session.code
-    if said := _unclear(session):
-        last.problems.append(said)
-    if left := _left(session, before, place, last):
-        last.problems.append(f"left behind: {left}")
-    if machine.differing(before.values):
-        last.problems.append(f"changed at the end: {machine.differing(before.values)}"[:600])
-    if machine.JOURNAL.exists() and machine.JOURNAL.stat().st_size:
-        last.problems.append("the journal is not empty")
-    here = machine.run_files(place.work) | machine.control_groups()
-    if "aa" in session.phases and (old := (before.files | before.groups) & here):
-        last.problems.append(f"what killed ones left is not removed: {sorted(old)}")
-    last.problems += _wrong_in_store(session, life, place)
-
-
-def _unclear(session: Session) -> str:
-    """Return what is wrong with the way in which the session says that it has ended."""
-    if "Traceback" in session.said:
-        return f"traceback: {session.said[-800:]}"
-    has_reason = "error:" in session.said and "fix:" in session.said
-    if session.code in _CLEAR_ENDS or (session.code or 0) < 0 or has_reason:
-        return ""
-    return f"exit code {session.code}, and no word of why: {session.said[-300:]}"
-
-
-def _left(session: Session, before: _Before, place: Place, last: Kill) -> list[str]:
-    """Return what is still there after 10 s.
-
-    Files of a killed session wait for the next one, and so does an empty control group when
-    whoever would have removed it was killed too.
-    """
-
-    def processes() -> list[str]:
-        machine.reap_others(session.pid)
-        return [machine.command_of(pid) for pid in machine.descendants(os.getpid())]
-
-    def others() -> list[str]:
-        groups = machine.control_groups() - before.groups
-        if last.victim == "tree":
-            groups = {group for group in groups if machine.is_occupied(group)}
-        return sorted(groups | (machine.mounts() - before.mounts))
-
-    def files() -> list[str]:
-        return sorted(machine.run_files(place.work) - before.files)
-
-    # Who was frozen is nobody's to end; let go, it has to end by itself.
-    for pid in machine.descendants(os.getpid()):
-        victims.thaw(pid)
-    was_killed = session.code == -signal.SIGKILL
-    machine.wait_until(
-        lambda: not (processes() or others() or (files() and not was_killed)), CLEAR_SECONDS, 0.05
-    )
-    last.inert = len(files()) if was_killed else 0
-    return [*processes(), *others(), *([] if was_killed else files())]
-
-
-def _wrong_in_store(session: Session, life: Life, place: Place) -> list[str]:
-    """Return what the history has wrong of this session; it must open, and be whole."""
-    from sealtune.store import SqliteStore
-
-    if not session.phases:  # it was hit before it began
-        return []
-    with SqliteStore(place.store) as store:
-        store.mark_interrupted()
-        row = store.session(None)
-        stored = len(store.trials(row.id))
-    wrong = []
-    expected = {"interrupted", "failed"} | ({"finished"} if session.verdict else set())
-    if session.code is not None and (session.code < 0 or session.code == 130):
-        expected.discard("failed")
-    if row.status not in expected:
-        wrong.append(f"the history says {row.status} of a session with exit code {session.code}")
-    if stored < session.trials:
-        wrong.append(f"the history has {stored} of {session.trials} finished runs")
-    with sqlite3.connect(place.store) as connection:
-        if (said := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
-            wrong.append(f"the history is damaged: {said}")
-    return wrong
-
-
-def _bury(session: Session) -> None:
-    """End whatever is left of it, so that the next one starts on a clean machine."""
-    for pid in [*machine.descendants(session.pid), session.pid]:
-        if session.code is None or pid != session.pid:
-            victims.end(pid)
-    session.wait(5.0)
-    for pid in machine.descendants(os.getpid()):
-        victims.end(pid)
-    machine.reap_others(session.pid)
-    if machine.JOURNAL.exists() and machine.JOURNAL.stat().st_size:
-        command = [sys.executable, "-m", "sealtune", "restore"]
-        subprocess.run(command, capture_output=True, timeout=60, check=False)
-    session.close()
-    session.output.unlink(missing_ok=True)
