@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.kernel.chaos import machine, sessions
+from tests.kernel.chaos.aim import MissedError
 from tests.kernel.chaos.deck import Life, deal
-from tests.kernel.chaos.kills import Kill, MissedError, live
+from tests.kernel.chaos.kills import Kill, live
 
 _MOST_MISSED = 20
 """So many sessions in a row that end before they are hit: something else is wrong."""

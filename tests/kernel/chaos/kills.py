@@ -154,7 +154,7 @@ def _see_it_undone(
         kill.limit = FROZEN_LIMIT_SECONDS
     if strike.victim in ("all", "tree") and strike.number == signal.SIGKILL:
         session.wait(LIMIT_SECONDS)
-        if machine.differing(before.values):
+        if machine.differing(before.values) or machine.is_journal_open():
             kill.limit, kill.by = COMMAND_LIMIT_SECONDS, f"sealtune {choose.choice(_COMMANDS)}"
             _time_command(kill, before)
             return

@@ -2,10 +2,13 @@
 
 import ctypes
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from sealtune.catalogue.limits import LIMITS
 from sealtune.control import RUN_DIRECTORY
@@ -93,6 +96,11 @@ def _held() -> dict[str, str]:
     return {}
 
 
+def is_journal_open() -> bool:
+    """Whether the journal holds anything: nobody has undone it, or there was nothing to undo."""
+    return JOURNAL.exists() and JOURNAL.stat().st_size > 0
+
+
 def _value(text: bytes) -> str:
     """Return `text` as the guard keeps it: single spaces, and of a list the chosen one."""
     words = " ".join(text.decode().split())
@@ -164,10 +172,15 @@ def leftovers() -> list[str]:
 
 
 def control_groups() -> set[str]:
-    """Return every control group that sealtune has made and not removed."""
+    """Return every control group that a run of ours, or of one who is dead, has left."""
     found = set()
+    ours = {os.getpid(), *descendants(os.getpid())}
     for root, folders, _ in os.walk("/sys/fs/cgroup"):
-        found |= {os.path.join(root, name) for name in folders if "sealtune" in name}
+        for name in folders:
+            owner = re.fullmatch(r"sealtune-(?:run-)?(\d+)-\w+", name)
+            pid = int(owner.group(1)) if owner else 0
+            if owner and (pid in ours or is_over(pid)):
+                found.add(os.path.join(root, name))
     return found
 
 
@@ -191,3 +204,18 @@ def run_files(work: Path) -> set[str]:
     with suppress(OSError):
         found |= {str(path) for path in RUN_DIRECTORY.iterdir()}
     return found
+
+
+@dataclass(frozen=True)
+class Before:
+    """The machine before a session: values of files, and what earlier sessions have left."""
+
+    values: Snapshot
+    groups: set[str]
+    mounts: set[str]
+    files: set[str]
+
+    @classmethod
+    def now(cls, paths: Iterable[str], work: Path) -> Self:
+        """Look at the files in `paths`, and at what lies in `work`."""
+        return cls(look(paths), control_groups(), mounts(), run_files(work))
