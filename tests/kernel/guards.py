@@ -46,8 +46,10 @@ def holding(value):
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
     ) as process:
-        yield process, int(process.stdout.readline())
-        process.kill()
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()  # also when a test fails: it would sleep on, and be waited for
 
 
 def seconds_until(value, limit):

@@ -9,7 +9,11 @@ def state() -> str:
     from sealtune.guard.access import check_access
 
     if os.geteuid() == 0:
-        return "yes"
+        from sealtune.guard.transient import attempt
+
+        reason = attempt()
+        how = f"a child of the session: {reason}" if reason else "a unit of systemd"
+        return f"yes; the guard is {how}"
     try:
         way = check_access()
     except NotRootError:

@@ -1,7 +1,8 @@
 """Which way this user gets a guard, and whether there is one.
 
-Root starts a guard process of its own. Anybody else goes to the service when there is one, and
-else through ``sudo -n``; both lend the machine and give no values away: everything comes back.
+Root starts a guard of its own: a unit of systemd where that is the first process, else a child.
+Anybody else goes to the service when there is one, and else through ``sudo -n``; both lend the
+machine and give no values away: everything comes back.
 """
 
 import os
@@ -9,7 +10,8 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from sealtune.errors import NotRootError
+from sealtune.errors import GuardError, NotRootError
+from sealtune.guard import transient
 from sealtune.guard.link import SERVICE_SOCKET, WAYS, Link, Process, Service
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
@@ -24,6 +26,9 @@ def connect() -> Link:
     """
     command = guard_command()
     if command[0] != "sudo":
+        if not transient.obstacle():
+            with suppress(OSError, GuardError):  # `sealtune doctor` tells why not
+                return transient.Unit(command)
         return Process(command)
     if os.path.exists(SERVICE_SOCKET):
         with suppress(OSError):  # stopped, or not for this user: sudo is the other way

@@ -1,4 +1,4 @@
-"""The line between a session and its guard: the pipes of a process, or the service's socket.
+"""The line between a session and its guard: the pipes of a process, or a socket.
 
 Over either the same is said; they differ in how a guard that was killed is undone.
 """
@@ -163,30 +163,21 @@ class Process(Link):
                 raise RestoreError(f"restoring through sudo failed: {reason}") from error
 
 
-class Service(Link):
-    """A guard of the service, behind its socket.
+class Wire(Link):
+    """A line over a Unix socket.
 
     Args:
-        path: The socket.
-
-    Raises:
-        OSError: It is not there, nobody serves it, or this user may not connect.
+        connection: Connected; closed by `end`.
     """
 
-    def __init__(self, path: str = SERVICE_SOCKET) -> None:
-        self._path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        try:
-            self._socket.settimeout(_PATIENCE_SECONDS)
-            self._socket.connect(path)
-            self._pid = peer_of(self._socket)[0]
-        except BaseException:
-            self._socket.close()
-            raise
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._socket.settimeout(_PATIENCE_SECONDS)
+        self._pid = peer_of(connection)[0]
 
     @property
     def pid(self) -> int:
-        """Process id of the service, whose child the guard is."""
+        """Process id of whoever was at the other end when it was connected."""
         return self._pid
 
     def fileno(self) -> int:
@@ -201,15 +192,40 @@ class Service(Link):
         """Read from the socket."""
         return self._socket.recv(size)
 
+    def end(self) -> None:
+        """Close the socket, also while another thread waits for it."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+class Service(Wire):
+    """A guard of the service, behind its socket.
+
+    Its process id is that of who listens there: of the service, or of systemd in its place.
+
+    Args:
+        path: The socket.
+
+    Raises:
+        OSError: It is not there, nobody serves it, or this user may not connect.
+    """
+
+    def __init__(self, path: str = SERVICE_SOCKET) -> None:
+        self._path = path
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            connection.settimeout(_PATIENCE_SECONDS)
+            connection.connect(path)
+            super().__init__(connection)
+        except BaseException:
+            connection.close()
+            raise
+
     def break_off(self) -> None:
         """Hang up: the guard, or its watcher when it hangs, restores."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-
-    def end(self) -> None:
-        """Close the socket, also while another thread waits for it."""
-        self.break_off()
-        self._socket.close()
 
     def complaint(self) -> GuardError:
         """Return that the service hung up without a word."""

@@ -29,6 +29,9 @@ from sealtune.guard.watcher import Watcher
 
 SILENCE_SECONDS = 8.0
 """Silence after which a session counts as gone; with the polling below the promise is 10 s."""
+START_SECONDS = 10.0
+"""Time for the first request to succeed. Until then a guard holds nothing, and must not keep one
+of the service's few places."""
 _POLL_SECONDS = 1.0
 _LONGEST = 1 << 20
 """Bytes of a request; whoever sends more without a line end is no session of ours."""
@@ -65,7 +68,8 @@ class Server:
         self._places, self._limits = places, limits
         self._source, self._sink, self._silence = source, sink, silence_seconds
         self._kernel = Kernel(places.root)
-        self._watch = Watch(f"{places.root.rstrip('/')}/proc")
+        root = places.root.rstrip("/")
+        self._watch = Watch(f"{root}/proc", f"{root}/dev/kmsg")
         self._keeper: Keeper | None = None
         self._breach: str | None = None
         self._ended, self._rest = False, b""
@@ -77,9 +81,12 @@ class Server:
         for descriptor in (self._source, wake):
             if descriptor is not None:
                 poller.register(descriptor, select.POLLIN)
+        began = time.monotonic()
         quiet = 0.0  # counted in waits: a machine that was suspended has not fallen silent
         try:
             while not self._ended and quiet < self._silence:
+                if self._keeper is None and time.monotonic() - began > START_SECONDS:
+                    break
                 ready = [descriptor for descriptor, _ in poller.poll(_POLL_SECONDS * 1000)]
                 self._beat()
                 self._look()
@@ -248,7 +255,7 @@ def guard_machine(source: int, sink: int, *, may_keep: bool = True) -> None:
 
 
 def main() -> None:
-    """Guard for the session on standard input and output; as a service; or restore and end."""
+    """Guard for a session, on standard input and output or a socket; as a service; or restore."""
     what = sys.argv[1:]
     if what == ["restore"]:  # for a session without root, whose guard was killed
         _restore()
@@ -260,8 +267,12 @@ def main() -> None:
         if what:
             leave_groups()
         guard_machine(0, 1, may_keep=not what)
+    elif what[0] == "meet" and len(what) == 2:
+        from sealtune.guard.meeting import meet
+
+        meet(what[1])
     else:
-        sys.exit("sealtune's guard: usage: [lend | restore | serve]")
+        sys.exit("sealtune's guard: usage: [lend | meet SOCKET | restore | serve]")
 
 
 def _restore() -> None:

@@ -5,16 +5,14 @@ lines are given out only for one that nobody else can change: interpreter, libra
 """
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator
 
 from sealtune.guard.access import PROGRAM
 from sealtune.guard.service import GROUP
+from sealtune.guard.transient import PLAIN
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
-"""What a path in a sudoers line or a unit may hold without being quoted."""
 _MOST_TOLD = 5
 
 
@@ -76,7 +74,7 @@ def told(found: list[str]) -> str:
 
 def _named() -> tuple[str, str]:
     for path in (sys.executable, PROGRAM):
-        if not _PLAIN.fullmatch(path):
+        if not PLAIN.fullmatch(path):
             raise ValueError(f"{path}: install it under a path of plain letters, such as /opt")
     return sys.executable, PROGRAM
 

@@ -1,0 +1,179 @@
+"""Root's guard as a unit of systemd, with a systemd-run that only starts what it is told to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sealtune.errors import GuardError
+from sealtune.guard import Guard, access, recovery, transient
+from sealtune.guard.watcher import _state
+
+SWAPPINESS = "/proc/sys/vm/swappiness"
+GUARD = """
+import os, socket, sys
+sys.path.insert(0, {source!r})
+from sealtune.catalogue.limits import LIMITS
+from sealtune.guard.kernel import Places
+from sealtune.guard.server import Server
+line = socket.socket(socket.AF_UNIX)
+line.connect(sys.argv[2])
+Server(Places(*{places!r}), LIMITS, line.fileno(), line.fileno()).run()
+"""
+SYSTEMD_RUN = """#!/bin/sh
+printf '%s\\n' "$@" > {asked}
+while [ "$1" != -- ]; do shift; done
+shift
+"$@" < /dev/null > /dev/null 2>&1 &
+"""
+
+
+@pytest.fixture
+def systemd_run(tmp_path, monkeypatch):
+    """Return a function that puts a program in the place of systemd-run."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(transient, "RUN", str(tmp_path))
+    monkeypatch.setattr(transient, "_START_SECONDS", 5.0)
+
+    def put(text):
+        program = folder / "systemd-run"
+        program.write_text(text)
+        program.chmod(0o755)
+
+    return put
+
+
+@pytest.fixture
+def unit(machine, systemd_run, tmp_path):
+    """A guard of a machine made of files, as a unit; and what systemd-run was asked for."""
+    source = os.path.dirname(os.path.dirname(os.path.dirname(recovery.__file__)))
+    program = tmp_path / "guard.py"
+    program.write_text(GUARD.format(source=source, places=tuple(machine.places)))
+    systemd_run(SYSTEMD_RUN.format(asked=tmp_path / "asked"))
+    link = transient.Unit([sys.executable, "-I", "-S", str(program)], machine.places)
+    with Guard(link, knobs=["vm.swappiness"]) as guard:
+        yield guard, (tmp_path / "asked").read_text().splitlines()
+
+
+def test_a_session_works_with_a_guard_that_is_no_child_of_it(unit, machine):
+    """
+    It applies and closes over the socket, knows the guard's own process, and waits for its end.
+    """
+    guard, _ = unit
+    guard.apply({"vm.swappiness": 10})
+    assert "10" == machine.value(SWAPPINESS)
+    with open(f"/proc/{guard.pid}/cmdline") as file:
+        assert "guard.py" in file.read()
+    guard.close()
+    assert _state(guard.pid) in "XZ"
+    assert "60" == machine.value(SWAPPINESS)
+
+
+def test_whatever_ends_the_unit_its_end_restores(unit, tmp_path):
+    """
+    It asks systemd to restore afterwards by the same program, and to forget the unit.
+    """
+    _, asked = unit
+    program = tmp_path / "guard.py"
+    restore = f"--property=ExecStopPost={sys.executable} -I -S {program} restore"
+    assert {"--collect", restore, "--property=OOMScoreAdjust=-1000"} <= {*asked}
+    assert any(one.startswith(f"--unit=sealtune-guard-{os.getpid()}-") for one in asked)
+
+
+def test_a_killed_unit_is_noticed_at_once_and_undone(unit, machine):
+    """
+    The session puts the value back in its place, within 2 s.
+    """
+    guard, _ = unit
+    guard.apply({"vm.swappiness": 10})
+    os.kill(guard.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 2.0
+    while machine.value(SWAPPINESS) != "60" and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert "60" == machine.value(SWAPPINESS)
+    with pytest.raises(GuardError, match=r"this one put back: vm\.swappiness"):
+        guard.values()
+
+
+def test_a_unit_that_hangs_is_killed(unit):
+    """
+    Breaking off ends a guard that is frozen, as root may.
+    """
+    guard, _ = unit
+    os.kill(guard.pid, signal.SIGSTOP)
+    guard._link.break_off()
+    assert b"" == guard._link.receive(1)
+
+
+def test_nothing_is_left_of_the_meeting(unit, tmp_path):
+    """
+    The socket was for the guard alone: once it has come, there is none.
+    """
+    assert not list(tmp_path.glob("sealtune-guard-*"))
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [("exit 1", "failed: no bus"), ("exit 0", "timed out"), ("exec sleep 9", "did not answer")],
+)
+def test_without_an_answering_systemd_the_guard_is_a_child(
+    systemd_run, monkeypatch, tmp_path, program, reason
+):
+    """
+    systemd-run refuses, starts nothing, or hangs: root gets a guard all the same, and no rest.
+    """
+    systemd_run(f"#!/bin/sh\necho no bus >&2\n{program}\n")
+    monkeypatch.setattr(transient, "_START_SECONDS", 0.2)
+    monkeypatch.setattr(transient, "obstacle", lambda: "")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(access, "Process", lambda command: ("child", *command))
+    command = access.guard_command()
+    assert ("child", *command) == access.connect()
+    with pytest.raises((GuardError, OSError), match=reason):
+        transient.Unit(command)
+    assert not list(tmp_path.glob("sealtune-guard-*"))
+
+
+def test_doctor_tells_why_systemd_does_not_hold_the_guard(systemd_run, monkeypatch, tmp_path):
+    """
+    Another first process, no systemd-run or one that fails, other namespaces, a path with a space.
+    """
+    monkeypatch.setattr(transient, "BOOTED", str(tmp_path / "booted"))
+    assert "systemd is not the first process" == transient.attempt()
+    (tmp_path / "booted").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "systemd-run is not installed" == transient.attempt()
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    systemd_run("#!/bin/sh\necho no bus >&2\nexit 1\n")
+    monkeypatch.setattr(transient, "_is_at_home", lambda: False)
+    assert "this process has namespaces of its own" == transient.attempt()
+    monkeypatch.setattr(transient, "_is_at_home", lambda: True)
+    assert "systemd-run failed: no bus" == transient.attempt()
+    systemd_run("#!/bin/sh\nexit 0\n")
+    assert "" == transient.attempt()
+    monkeypatch.setattr("sys.executable", "/opt/a b/python")
+    assert "sealtune's own path would have to be quoted in a unit" == transient.attempt()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_guard_that_comes_too_late_says_so_and_ends(tmp_path, is_there):
+    """
+    The session died between asking and meeting: one line, no guard, and its socket is gone.
+    """
+    path = tmp_path / "meeting/socket"
+    if is_there:
+        path.parent.mkdir()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    command = [sys.executable, "-I", "-S", access.PROGRAM, "meet", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 1
+    reason = "Connection refused" if is_there else "No such file or directory"
+    assert f"error: the session that this guard is for has ended: {reason}\n" == done.stderr
+    assert not path.parent.exists()
