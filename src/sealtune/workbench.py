@@ -128,6 +128,15 @@ def _tell_recovered(report: RestoreReport, ledger: Ledger) -> None:
         ledger.note(f"This machine went down while a run had set {setting}; avoid it (--exclude).")
 
 
+def tell_foreign(ledger: Ledger, report: RestoreReport) -> None:
+    """Note each parameter that somebody else changed, with the value from before all."""
+    for name, found, original in report.foreign:
+        ledger.note(
+            f"Somebody else set {name} to {found} meanwhile; it was {original}, and is left. A "
+            "tool that found a trial's value there may bring that back when it stops."
+        )
+
+
 @contextlib.contextmanager
 def simulated_machine(plan: Plan, clock: SimulatedClock) -> Iterator[Machine]:
     """Simulate machine and benchmark; time is simulated too."""

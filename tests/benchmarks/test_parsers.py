@@ -214,6 +214,17 @@ def test_chunks_follow_a_changing_rate() -> None:
     assert seconds == pytest.approx(5.0, rel=0.12)
 
 
+@pytest.mark.parametrize(("seconds", "bad"), [(2.0, 4), (5.0, 9), (10.0, 18)])
+def test_chunks_tell_of_their_bad_tenth(seconds: float, bad: int) -> None:
+    """Of few chunks the worst, of many the one that a tenth is worse than; the middle as ever."""
+    asked: list[int] = []
+    reading = measure_in_chunks(fake_tool(lambda i: 1e4, asked), seconds, limit=60, watch=NEVER)
+    chunks = len(reading.rates)
+    probes = len(asked) - chunks
+    assert reading.tails_ms == {"p99": bad + probes}
+    assert reading.latency_ms == {"p99": probes + (chunks + 1) / 2}
+
+
 def test_chunks_give_up_at_their_limit() -> None:
     """A load that never adds up to its time ends as a failure."""
 

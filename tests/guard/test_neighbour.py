@@ -1,6 +1,6 @@
 """Another tool that sets a parameter while the guard sets others."""
 
-from tests.kernel.power_cut import stands_in
+from tests.kernel.power_cut.machine import stands_in
 
 from sealtune.guard import keeper as keeper_module
 from sealtune.guard.undo import write_until_settled

@@ -9,13 +9,15 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
 import pytest
 
+from sealtune.catalogue.limits import LIMITS
 from sealtune.errors import BusyError, GuardError, NotRootError
-from sealtune.guard import Guard, link, recovery, service
+from sealtune.guard import Guard, link, recovery, server, service
 
 SWAPPINESS = "/proc/sys/vm/swappiness"
 PROGRAM = """
@@ -202,17 +204,58 @@ def test_a_session_outlives_a_service_that_is_killed(machine, serving, path):
     assert "60" == machine.value(SWAPPINESS)
 
 
-def test_only_so_many_may_wait(serving, path):
+def test_only_so_many_of_one_user_may_wait(machine, serving, path):
     """
-    Connections beyond the limit are refused with a reason, and those before are not disturbed.
+    A user's connections beyond the limit are refused with a reason, those before are not
+    disturbed, and the place of one that ends is free again.
     """
-    lines = [link.Service(path) for _ in range(service.MOST_GUARDS)]
-    for line in lines:
-        line.send(b"\n")
-    with pytest.raises(GuardError, match="too many sessions"):
-        Guard(link.Service(path))
-    for line in lines:
-        line.end()
+    with Guard(link.Service(path), knobs=["vm.swappiness"]) as guard:
+        lines = [link.Service(path) for _ in range(service.MOST_EACH - 1)]
+        with pytest.raises(BusyError, match="3 sessions of yours"):
+            Guard(link.Service(path))
+        assert {"vm.swappiness": "10"} == guard.apply({"vm.swappiness": 10})
+        assert all("has not been started" in _said(line) for line in lines)
+        lines.pop().end()
+        assert _until(lambda: "has not been started" in _said(link.Service(path)))
+        for line in lines:
+            line.end()
+    assert "60" == machine.value(SWAPPINESS)
+
+
+def _said(line):
+    with suppress(OSError):  # refused, and closed already
+        line.send(b'{"do": "values", "id": 1}\n')
+    return line.receive(4096).decode()
+
+
+def test_one_user_leaves_places_for_others(monkeypatch):
+    """
+    Whoever asks without end has three places of eight; when all are taken, nobody gets another.
+    """
+    forked = []
+    for user in (1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3):
+        said = _asked(monkeypatch, user, forked)
+        assert said == (
+            "too many sessions ask for a guard at once" if len(forked) == 8
+            else "3 sessions of yours ask for a guard" if forked.count(user) == 3 else ""
+        ), forked  # fmt: skip
+        forked += [] if said else [user]
+    assert [1, 1, 1, 2, 2, 2, 3, 3] == forked
+
+
+def _asked(monkeypatch, user, guards):
+    """What a service with guards of these users answers another connection of `user`."""
+    monkeypatch.setattr(service, "may_tune", lambda user, group: True)
+    monkeypatch.setattr(service, "peer_of", lambda connection: (1, user, user))
+    ours, theirs = socket.socketpair()
+    serving = service.Service(ours, lambda session: None, lambda: None)
+    serving._guards = dict(enumerate(guards))
+    monkeypatch.setattr(serving, "_fork", lambda connection, user: None)
+    monkeypatch.setattr(serving, "_listener", _Accepting(ours))
+    serving._accept()
+    with theirs:
+        answer = theirs.recv(4096)
+    return json.loads(answer)["message"] if answer else ""
 
 
 def test_a_member_is_known_by_any_of_its_groups(monkeypatch):
@@ -254,3 +297,33 @@ class _Accepting:
 
     def accept(self):
         return self._connection, ""
+
+
+def test_a_guard_that_is_never_started_ends(machine, monkeypatch):
+    """
+    A session that beats and asks without ever starting loses its guard when its time is over, and
+    one that has started keeps it.
+    """
+    monkeypatch.setattr(server, "START_SECONDS", 0.2)
+    began = time.monotonic()
+    assert not _serve(machine, b"\n" + b'{"do": "values", "id": 1}\n')
+    assert time.monotonic() - began < 2.0
+    assert _serve(machine, b'{"do": "start", "id": 1, "knobs": []}\n')
+
+
+def _serve(machine, asked):
+    """Whether a guard still serves after half a second of hearing `asked` again and again."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        guard = server.Server(machine.places, LIMITS, theirs.fileno(), theirs.fileno())
+        thread = threading.Thread(target=guard.run)
+        thread.start()
+        deadline = time.monotonic() + 0.5
+        while thread.is_alive() and time.monotonic() < deadline:
+            ours.send(asked)
+            ours.recv(1 << 16)
+            thread.join(0.05)
+        serves = thread.is_alive()
+        ours.shutdown(socket.SHUT_RDWR)
+        thread.join(3.0)
+    return serves

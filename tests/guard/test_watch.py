@@ -12,6 +12,7 @@ class Proc:
 
     def __init__(self, folder):
         self.folder, self.now = folder, 100.0
+        self.places = str(folder), str(folder / "kmsg")
         self.counts = dict.fromkeys(("memory", "io", "pswpin", "pswpout", "oom_kill", "hung"), 0.0)
         self.available = 4000
         self.write()
@@ -38,6 +39,11 @@ class Proc:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
 
+    def logs(self, *texts, priority=3):
+        """Add records to the kernel's log."""
+        with (self.folder / "kmsg").open("a") as log:
+            log.writelines(f"{priority},12,{self.now},-;{text}\n" for text in texts)
+
     def passes(self, seconds=1.0, **more):
         """Let time pass, in which each counter grows by so much."""
         self.now += seconds
@@ -55,7 +61,7 @@ def proc(tmp_path, monkeypatch):
 
 @pytest.fixture
 def watch(proc):
-    return Watch(str(proc.folder))
+    return Watch(*proc.places)
 
 
 def looks(proc, watch, count, seconds=1.0, **more):
@@ -99,12 +105,35 @@ def test_little_memory_trips_at_once(proc, watch):
     assert looks(proc, watch, 1, seconds=0.5) == ["only 100 MiB of memory available (limit 160)"]
 
 
-def test_disks_are_judged_only_by_a_baseline(proc, watch):
+def held(proc, watch, count, **more):
+    """The same as `looks` while a setting is in force."""
+    said = []
+    for _ in range(count):
+        proc.passes(**more)
+        said.append(watch.breach(held=True))
+    return said
+
+
+def test_disks_of_a_session_that_tells_nothing_are_judged_by_what_was_before(proc, watch):
     """
-    Work that waits for disks all the time is ordinary, until a baseline says that it is not.
+    Work that waits for disks all the time is ordinary where it did so before the first write, and
+    a breach after five looks where it did not.
     """
-    assert looks(proc, watch, 20, io=1.0) == [None] * 20
-    watch = Watch(str(proc.folder))
+    assert looks(proc, watch, 6, io=0.97) == [None] * 6
+    watch.start()
+    assert held(proc, watch, 10, io=1.0) == [None] * 10
+    watch = Watch(*proc.places)
+    assert looks(proc, watch, 6, io=0.5) == [None] * 6
+    watch.start()
+    said = held(proc, watch, 5, io=1.0)
+    assert said[:4] == [None] * 4
+    assert said[4] == "all work stood still for disks 100% of the time (limit 90%)"
+
+
+def test_disks_are_judged_by_a_baseline(proc, watch):
+    """
+    A limit that a session sends counts at once.
+    """
     watch.allow({"io_full": 0.8})
     said = looks(proc, watch, 5, io=1.0)
     assert said[:4] == [None] * 4
@@ -134,6 +163,66 @@ def test_an_oom_kill_between_two_quick_looks_is_told_once(proc, watch):
     assert "killed 1" in looks(proc, watch, 1, seconds=0.1, oom_kill=1)[0]
     assert looks(proc, watch, 2, seconds=0.1) == [None, None]
     assert looks(proc, watch, 1) == [None]
+
+
+KILLED = "{} 4711 ({}) total-vm:9kB, anon-rss:9kB, UID:0 pgtables:384kB oom_score_adj:{}"
+IN_GROUP, ANYWHERE = "Memory cgroup out of memory: Killed process", "Out of memory: Killed process"
+
+
+@pytest.mark.parametrize(
+    ("texts", "breach"),
+    [
+        ([KILLED.format(IN_GROUP, "mysqld", 0)], False),
+        ([KILLED.format(IN_GROUP, "mysqld", -500)], False),
+        ([KILLED.format(IN_GROUP, "fio", 1000)], True),
+        ([KILLED.format(ANYWHERE, "mysqld", 0)], True),
+        ([KILLED.format(IN_GROUP, "mysqld", 0) + " more:1", "another"], False),
+        ([KILLED.format(IN_GROUP, "fio", 1000) + " more:1"], True),
+        (["Memory cgroup out of memory: Killed process 4711 (mysqld)"], True),
+        (["Memory cgroup out of memory: Killed process 4711 (mysqld) oom_score_adj:"], True),
+        ([KILLED.format("oom-kill: a group:", "mysqld", 0)], True),
+        ([], True),
+    ],
+)
+def test_a_kill_for_the_limit_of_somebody_elses_group_is_no_breach(proc, texts, breach):
+    """
+    A full container of others is excused if the log says so; a benchmark, the whole machine, and
+    what the log does not tell or tells otherwise are not.
+    """
+    proc.logs("booted")
+    watch = Watch(*proc.places)
+    proc.logs(*texts)
+    assert bool(looks(proc, watch, 1, oom_kill=1)[0]) == breach
+
+
+def test_only_as_many_kills_are_excused_as_the_log_tells_of(proc):
+    """
+    Of two kills with one record in the log, one is a breach; and what was logged before a setting,
+    or for an earlier kill, excuses nothing.
+    """
+    others = KILLED.format(IN_GROUP, "mysqld", 0)
+    proc.logs(others)
+    watch = Watch(*proc.places)
+    assert looks(proc, watch, 1, oom_kill=1)[0]
+    proc.logs(others, others)
+    watch.start()
+    assert looks(proc, watch, 1, oom_kill=1)[0]
+    proc.logs(others)
+    assert looks(proc, watch, 1, oom_kill=2) == [
+        "the kernel killed 1 processes for want of memory"
+    ]
+    proc.logs(others, others)
+    assert looks(proc, watch, 1, oom_kill=2) == [None]
+
+
+def test_what_a_program_writes_into_the_log_excuses_nothing(proc):
+    """
+    Records of user space carry another priority than the kernel's own.
+    """
+    proc.logs("booted")
+    watch = Watch(*proc.places)
+    proc.logs(KILLED.format(IN_GROUP, "mysqld", 0), priority=11)
+    assert looks(proc, watch, 1, oom_kill=1)[0]
 
 
 def test_what_came_before_a_setting_is_not_its_doing(proc, watch):
@@ -192,7 +281,7 @@ def test_the_disks_limit_follows_only_what_the_guard_has_seen(proc, watch):
     watch.allow({"io_full": 5.0})
     assert looks(proc, watch, 6, io=0.94) == [None] * 6
     assert looks(proc, watch, 6, io=0.97)[-1]
-    other = Watch(str(proc.folder))
+    other = Watch(*proc.places)
     other.allow({"io_full": 5.0})
     assert looks(proc, other, 6, io=0.94)[-1]
 
@@ -262,6 +351,6 @@ def test_a_kernel_that_tells_nothing_trips_nothing(tmp_path, monkeypatch):
     """
     Without any of the files there are no rails, and no errors.
     """
-    watch = Watch(str(tmp_path))
+    watch = Watch(str(tmp_path), str(tmp_path / "kmsg"))
     assert watch.breach() is None
     assert set(watch.allow(LOOSEST)) == set(LOOKS)

@@ -35,14 +35,16 @@ class Limits:
     Attributes:
         memory: Most memory [MiB], if limited.
         operations: Most disk reads, and writes, a second, if limited.
+        own_pressure: Show the pressure of the stressor in place of the machine's.
     """
 
     memory: int | None = None
     operations: int | None = None
+    own_pressure: bool = True
 
     @contextlib.contextmanager
     def groups(self) -> Iterator[list[Path]]:
-        """Make the groups, with the pressure of the stressor in place of the machine's."""
+        """Make the groups, and remove them."""
         name = f"sealtune-rails-{os.getpid()}"
         own = mounted("cgroup2") / name
         made = [own]
@@ -54,18 +56,22 @@ class Limits:
             for group in made:
                 group.mkdir()
             self._limit(made)
-            for resource in ("memory", "io"):
+            for resource in self._shown:
                 source, target = own / f"{resource}.pressure", f"/proc/pressure/{resource}"
                 if not source.exists():
                     raise Impossible("control groups tell no pressure here")
                 subprocess.run(["mount", "--bind", str(source), target], check=True)
             yield made
         finally:
-            for resource in ("memory", "io"):
+            for resource in self._shown:
                 command = ["umount", f"/proc/pressure/{resource}"]
                 subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
             for group in made:
                 _remove(group)
+
+    @property
+    def _shown(self) -> tuple[str, ...]:
+        return ("memory", "io") if self.own_pressure else ()
 
     def _limit(self, made: list[Path]) -> None:
         for group in made:

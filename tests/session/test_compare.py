@@ -53,12 +53,6 @@ def unexplained():
         yield
 
 
-@pytest.fixture
-def store(tmp_path):
-    with SqliteStore(tmp_path / "sessions.db") as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module")
 def usual(unexplained, tmp_path_factory):
     """The store and the result of one whole comparison; only to be looked at."""

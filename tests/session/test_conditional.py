@@ -15,7 +15,6 @@ from sealtune.request import Request
 from sealtune.session import tune
 from sealtune.space.config import load_config
 from sealtune.space.imagined import imagined_knobs
-from sealtune.store import SqliteStore
 
 SCHEDULER, READ_EXPIRE = "block/sda/scheduler", "block/sda/iosched/read_expire"
 READ_LATENCY = "block/sda/iosched/read_lat_nsec"
@@ -39,12 +38,6 @@ CONFIG = load_config(
 def _untouched_linux(monkeypatch):
     """The same disk wherever the tests run: its scheduler is none."""
     monkeypatch.setattr("sealtune.planning.available_knobs", imagined_knobs)
-
-
-@pytest.fixture
-def store(tmp_path):
-    with SqliteStore(tmp_path / "sessions.db") as opened:
-        yield opened
 
 
 @pytest.fixture

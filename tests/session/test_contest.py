@@ -13,7 +13,6 @@ from sealtune.request import Request
 from sealtune.session import tune
 from sealtune.space.knobs import IntKnob
 from sealtune.space.space import Space
-from sealtune.store import SqliteStore
 from sealtune.tactician import search
 
 SPACE = Space([IntKnob("a", 0, 100, start=50)])
@@ -52,12 +51,6 @@ def request(**wishes) -> Request:
             **wishes,
         }
     )
-
-
-@pytest.fixture
-def store(tmp_path):
-    with SqliteStore(tmp_path / "sessions.db") as opened:
-        yield opened
 
 
 def trials_of(plan):

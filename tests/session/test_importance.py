@@ -8,15 +8,8 @@ from sealtune.planning import make_plan
 from sealtune.report.events import PhaseStarted, RunFinished
 from sealtune.request import Request
 from sealtune.session import tune
-from sealtune.store import SqliteStore
 
 CACHE = "low latency redis cache, one client at a time"
-
-
-@pytest.fixture
-def store(tmp_path):
-    with SqliteStore(tmp_path / "sessions.db") as opened:
-        yield opened
 
 
 def plan(**wishes):

@@ -7,17 +7,8 @@ from sealtune import seeking, session
 from sealtune.entry import resumable_request
 from sealtune.planning import make_plan
 from sealtune.session import tune
-from sealtune.store import SqliteStore
 
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    path = tmp_path / "sessions.db"
-    monkeypatch.setenv("SEALTUNE_STORE", str(path))
-    monkeypatch.setattr(session, "_explain", lambda *_: None)
-    monkeypatch.setattr(session, "_suspects", lambda *_: ())
-    with SqliteStore(path) as opened:
-        yield opened
+pytestmark = pytest.mark.usefixtures("unexplained")
 
 
 @pytest.fixture

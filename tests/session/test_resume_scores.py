@@ -11,9 +11,9 @@ from sealtune import seeking, session
 from sealtune.entry import resumable_request
 from sealtune.planning import make_plan
 from sealtune.session import tune
-from sealtune.store import SqliteStore
 from sealtune.workbench import Machine
 
+pytestmark = pytest.mark.usefixtures("unexplained")
 TRIALS = 30
 CHANGE = 22
 """Run of the session from which on the machine is 40 % slower."""
@@ -47,30 +47,6 @@ def spies(monkeypatch):
 
     monkeypatch.setattr(seeking, "prepare_tactician", prepare)
     return built
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    path = tmp_path / "sessions.db"
-    monkeypatch.setenv("SEALTUNE_STORE", str(path))
-    monkeypatch.setattr(session, "_explain", lambda *_: None)
-    monkeypatch.setattr(session, "_suspects", lambda *_: ())
-    with SqliteStore(path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def found(monkeypatch):
-    """What the stages found, of each process."""
-    seen = []
-    real = session.conclude
-
-    def conclude(plan, ledger, result):
-        seen.append(result)
-        return real(plan, ledger, result)
-
-    monkeypatch.setattr(session, "conclude", conclude)
-    return seen
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from sealtune.tactician.names import how_to_install
 from sealtune.tactician.policy import PLAIN, PolicyOptions
 from sealtune.workbench import Machine
 
+pytestmark = pytest.mark.usefixtures("unexplained")
 TRIALS = 12
 HERE = [name for name in TACTICIANS if how_to_install(name) is None]
 QUICK = [name for name in HERE if name not in ("gp", "smac", "hebo")]
@@ -50,21 +51,6 @@ def stop_after(count, phase=None):
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    path = tmp_path / "sessions.db"
-    monkeypatch.setenv("SEALTUNE_STORE", str(path))
-    with SqliteStore(path) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def unexplained(monkeypatch):
-    """Leave out what is learnt of parameters from all trials: it costs more than all the rest."""
-    monkeypatch.setattr(session, "_explain", lambda *_: None)
-    monkeypatch.setattr(session, "_suspects", lambda *_: ())
-
-
-@pytest.fixture
 def go_on(store):
     """Resume the last interrupted session as the command line does."""
 
@@ -73,20 +59,6 @@ def go_on(store):
         return tune(make_plan(request), store, notify, resume=name)
 
     return resume
-
-
-@pytest.fixture
-def found(monkeypatch):
-    """What the stages found, of each process."""
-    seen = []
-    real = session.conclude
-
-    def conclude(plan, ledger, result):
-        seen.append(result)
-        return real(plan, ledger, result)
-
-    monkeypatch.setattr(session, "conclude", conclude)
-    return seen
 
 
 def require_whole(store, result, trials=TRIALS):

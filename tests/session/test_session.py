@@ -15,7 +15,6 @@ from sealtune.report.events import Finished, PairFinished, PhaseStarted, RunFini
 from sealtune.report.result import VERDICTS
 from sealtune.request import Request
 from sealtune.session import tune
-from sealtune.store import SqliteStore
 from sealtune.workbench import interrupts_held, signals_interrupt
 
 CACHE = "low latency redis cache, one client at a time"
@@ -24,12 +23,6 @@ CONFIG = {
     "state_space": ["cpu_usage", {"metric": "cpu_utilization", "source": "/proc/stat"}],
     "training_config": {"total_timesteps": 10000, "n_steps": 2048},
 }
-
-
-@pytest.fixture
-def store(tmp_path):
-    with SqliteStore(tmp_path / "sessions.db") as opened:
-        yield opened
 
 
 def simulated(**wishes) -> Request:

@@ -123,13 +123,13 @@ def test_a_breached_guard_rail_makes_the_trial_unsafe():
     assert "memory pressure" in (run.failure or "")
 
 
-def test_an_out_of_memory_kill_makes_the_trial_unsafe():
+def test_an_out_of_memory_kill_is_the_guards_to_judge():
     """
-    A run during which the kernel killed a process does not count.
+    A process that was killed in somebody else's container, of which the guard says nothing, does
+    not make a trial unsafe.
     """
     benchmark = FakeBenchmark(Measurement(100.0, state={"oom_kills": 1.0}))
-    run = MachineTrial(FakeKernel(), benchmark, 1.0, fresh=False).measure({})
-    assert run.unsafe
+    assert MachineTrial(FakeKernel(), benchmark, 1.0, fresh=False).measure({"x": 1}).ok
 
 
 def test_only_what_exists_under_a_setting_is_written():

@@ -64,6 +64,19 @@ def test_the_longest_percentile_that_both_report_is_compared():
     assert rails.judge(run()) is None
 
 
+def test_a_tail_that_is_long_in_some_parts_only_is_a_breach():
+    """
+    Parts are held against parts: the bad tenth of a run, however short its ordinary tail is.
+    """
+    rails = Rails.from_baselines([run(p99=2.0, tails_ms={"p99": 30.0})], CALM)
+    assert rails.judge(run(p99=2.0, tails_ms={"p99": 299.0})) is None
+    assert (rails.judge(run(p99=2.0, tails_ms={"p99": 301.0})) or "") == (
+        "p99 latency was 301 ms in the bad tenth of its parts, the baseline's worst is 30 ms "
+        "(limit 300)"
+    )
+    assert Rails.from_baselines([run(p99=2.0)], CALM).judge(run(tails_ms={"p99": 301.0})) is None
+
+
 @pytest.mark.parametrize(
     ("usual", "found", "breach"),
     [(0, 500, False), (0, 600, True), (300, 900, False), (300, 1200, True), (9000, 12000, True)],

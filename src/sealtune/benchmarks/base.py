@@ -94,6 +94,8 @@ class Reading:
         waits: Mean latency per interval [ms]; empty if the tool gives none.
         interval_seconds: Length of one interval [s].
         latency_ms: ``avg``, percentiles and ``max`` over the measured time [ms].
+        tails_ms: Percentiles of the bad part of a run that was measured in parts [ms]: only a
+            tenth of the parts were worse. `latency_ms` is the ordinary part then.
         errors: Failed operations, not part of `rate`.
         cut_short: The run was stopped early.
     """
@@ -103,6 +105,7 @@ class Reading:
     waits: tuple[float, ...] = ()
     interval_seconds: float = 1.0
     latency_ms: Mapping[str, float] = field(default_factory=dict)
+    tails_ms: Mapping[str, float] = field(default_factory=dict)
     errors: int = 0
     cut_short: bool = False
 

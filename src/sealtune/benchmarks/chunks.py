@@ -16,6 +16,9 @@ from sealtune.errors import BenchmarkFailedError
 
 CHUNK_SECONDS = 0.5
 PROBE_REQUESTS, PROBE_SECONDS = 200, 0.15
+BAD_SHARE = 0.1
+"""Share of the chunks that are worse than the bad one of `bad_latencies`: one bad half second in a
+long run is no catastrophe, and happens on every machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ def _combine(chunks: Sequence[Chunk], *, cut_short: bool) -> Reading:
         waits=tuple(chunk.latency_ms.get("avg", 0.0) for chunk in chunks),
         interval_seconds=seconds / len(chunks),
         latency_ms=combine_latencies([chunk.latency_ms for chunk in chunks]),
+        tails_ms=bad_latencies([chunk.latency_ms for chunk in chunks]),
         errors=sum(chunk.errors for chunk in chunks),
         cut_short=cut_short,
     )
@@ -112,8 +116,26 @@ def combine_latencies(parts: Sequence[dict[str, float]]) -> dict[str, float]:
     Percentiles of a whole cannot be had from percentiles of its parts; the median of the parts
     is what one ordinary chunk looked like, and steadier than their mean.
     """
-    names = set.intersection(*(set(part) for part in parts)) if parts else set()
     return {
         name: (max if name == "max" else median)(part[name] for part in parts)
-        for name in sorted(names)
+        for name in _common(parts)
     }
+
+
+def bad_latencies(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return of each percentile what all but a tenth of the parts stay below.
+
+    Of fewer than ten parts that is the worst: a tail that is long in some of the parts only does
+    not show in the median, and users see it all the same.
+    """
+    place = -1 - int(BAD_SHARE * len(parts))
+    return {
+        name: sorted(part[name] for part in parts)[place]
+        for name in _common(parts)
+        if name.startswith("p")
+    }
+
+
+def _common(parts: Sequence[dict[str, float]]) -> list[str]:
+    """Return the names of the figures that all `parts` have."""
+    return sorted(set.intersection(*(set(part) for part in parts))) if parts else []

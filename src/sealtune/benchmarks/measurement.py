@@ -21,6 +21,8 @@ class Measurement:
             gives none.
         interval_seconds: Length of one interval [s].
         latency_ms: Percentile name (``p50``, ``p95``, ``p99``, ``max``) to milliseconds.
+        tails_ms: The same where a run is measured in parts, of its bad part: only a tenth of the
+            parts were worse. For the guard rail of latency alone, and not stored.
         errors: Failed operations inside an otherwise good run.
         seconds: Wall time spent in the benchmark, warm-up and server restart included [s].
         settle_seconds: Wall time spent settling and dropping caches [s].
@@ -37,6 +39,7 @@ class Measurement:
     intervals: tuple[float, ...] = ()
     interval_seconds: float = 1.0
     latency_ms: Mapping[str, float] = field(default_factory=dict)
+    tails_ms: Mapping[str, float] = field(default_factory=dict)
     errors: int = 0
     seconds: float = 0.0
     settle_seconds: float = 0.0

@@ -40,6 +40,7 @@ class Keeper:
         self.originals: dict[str, str] = {}
         self.log: list[Write] = []
         self._read_back: dict[str, str] = {}
+        self._strangers: dict[str, tuple[str, str]] = {}
 
     @property
     def holds(self) -> bool:
@@ -86,6 +87,7 @@ class Keeper:
         self.look_at([*setting, *self._rules.deciders(setting)])
         texts = self._rules.check(setting, self.originals)
         asked = {self._rules.limit(name).path: text for name, text in texts.items()}
+        self._give_way(asked)
         wanted, before = self._plan(asked)
         changes = {path for path, value in wanted.items() if before.get(path, value) != value}
         late = {path for path in asked if path not in before}
@@ -100,6 +102,16 @@ class Keeper:
             name: before.get(self._rules.limit(name).path, self.originals.get(name, ""))
             for name in setting
         }
+
+    def _give_way(self, asked: Iterable[str]) -> None:
+        """Let what somebody else has set in the files `asked` be their original from here on.
+
+        The journal keeps one original a file, so it begins anew; later restores tell it again.
+        """
+        found = {path: read_or_reason(self._kernel, path) for path in self._journal.state.held}
+        foreign = foreign_files(self._journal.state, found).intersection(asked)
+        if foreign and self.restore().failed:
+            raise JournalError("somebody else sets parameters too, and values are not back")
 
     def _plan(self, asked: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return the value wanted of each file, and the present one of each that may change."""
@@ -209,15 +221,18 @@ class Keeper:
     def restore(self) -> RestoreReport:
         """Put everything back, except what somebody else has changed since.
 
+        Whatever they have changed since the start is told again, with its value before all.
+
         Raises:
             JournalError: All is restored, and only the journal could not be emptied.
         """
         everything = list(self._journal.state.held)
         report = put_back(self._kernel, self._journal, partial(self._write, lenient=everything))
-        for name, found, _ in report.foreign:
+        for name, found, old in report.foreign:
+            self._strangers[name] = found, self._strangers.get(name, ("", old))[1]
             if name in self._rules.limits and not found.startswith("["):
                 self.originals[name] = found
-        return report
+        return report._replace(foreign=[(n, *values) for n, values in self._strangers.items()])
 
     def commit(self) -> None:
         """Accept the present values for good: they are the originals from now on."""

@@ -18,13 +18,15 @@ import syslog
 from collections.abc import Callable
 from contextlib import suppress
 
-from sealtune.errors import GuardError, NotRootError, RestoreError, SealtuneError
+from sealtune.errors import BusyError, GuardError, NotRootError, RestoreError, SealtuneError
 from sealtune.guard.link import SERVICE_SOCKET, peer_of
 
 GROUP = "sealtune"
 """Members may have kernel parameters changed, within their safe ranges, while they tune."""
 MOST_GUARDS = 8
 """Connections at once; all but one of them only learn that the machine is being tuned."""
+MOST_EACH = 3
+"""Of one user: a session, another that waits or restores, and a command beside them."""
 _FIRST_PASSED = 3
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _RETRY_SECONDS = 1.0
@@ -52,7 +54,7 @@ class Service:
         group: str = GROUP,
     ) -> None:
         self._listener, self._guard, self._restore, self._group = listener, guard, restore, group
-        self._guards: set[int] = set()
+        self._guards: dict[int, int] = {}  # process of each guard, and the user that it serves
         self._owes, self._said = False, ""
 
     def run(self) -> None:
@@ -83,22 +85,24 @@ class Service:
         except OSError:  # gone again
             return
         with connection:
-            _, uid, _ = peer_of(connection)
-            if not may_tune(uid, self._group):
+            _, user, _ = peer_of(connection)
+            if not may_tune(user, self._group):
                 _refuse(connection, NotRootError(f"only the group {self._group} may tune here"))
             elif len(self._guards) >= MOST_GUARDS:
-                _refuse(connection, GuardError("too many sessions ask for a guard at once"))
+                _refuse(connection, BusyError("too many sessions ask for a guard at once"))
+            elif list(self._guards.values()).count(user) >= MOST_EACH:
+                _refuse(connection, BusyError(f"{MOST_EACH} sessions of yours ask for a guard"))
             else:
-                self._fork(connection)
+                self._fork(connection, user)
 
-    def _fork(self, connection: socket.socket) -> None:
+    def _fork(self, connection: socket.socket, user: int) -> None:
         try:
             child = os.fork()
         except OSError as error:
             _refuse(connection, GuardError(f"no process is to be had: {error.strerror}"))
             return
         if child:
-            self._guards.add(child)
+            self._guards[child] = user
             return
         code = 1
         try:
@@ -122,7 +126,7 @@ class Service:
             if child == 0:
                 break
             if child in self._guards:  # else a watcher's child that outlived it
-                self._guards.discard(child)
+                del self._guards[child]
                 self._owes |= status != 0
         if self._owes:
             try:

@@ -5,6 +5,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 
 from sealtune.errors import GuardError
 
@@ -23,6 +24,9 @@ may be told as much as this guard itself has seen of late, and the former `IO_MA
 """
 
 IO_MARGIN = 0.1
+_FIRST_TO_DIE = b"1000"
+"""What a benchmark has in ``oom_score_adj``: where memory is short for it, it is what dies."""
+
 _HUNG = "sys/kernel/hung_task_detect_count"
 _FILES = ("pressure/memory", "pressure/io", "meminfo", "vmstat", _HUNG)
 _TEXTS = {
@@ -38,10 +42,14 @@ class Watch:
     """Looks once a second at pressure, memory, swapping, OOM kills and hung tasks: five reads.
 
     What this kernel does not tell is not watched: pressure before 4.20 or switched off, hung tasks
-    before 6.13. An OOM kill has no limit to move: one is a breach.
+    before 6.13. An OOM kill has no limit to move: one is a breach, unless the kernel's log says
+    that somebody else's control group was full. Without the log every one is.
     """
 
-    def __init__(self, proc: str = "/proc") -> None:
+    def __init__(self, proc: str = "/proc", log: str = "/dev/kmsg") -> None:
+        self._log: int | None = None
+        with suppress(OSError):
+            self._log = os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._files = {}
         for name in _FILES:
             try:
@@ -49,8 +57,9 @@ class Watch:
                 self._files[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
                 continue
-        # How busy disks may be depends on the workload alone: no limit before it is known.
-        self._limits = {**LOOSEST, "io_full": math.inf}
+        # How busy disks may be depends on the workload alone: until a session tells, the limit is
+        # the most that it may ask for, after what this guard has seen before the first write.
+        self._limits = {name: most for name, most in LOOSEST.items() if name != "io_full"}
         self._worst = self._seen = dict.fromkeys(LOOKS, 0.0)
         self._learns = True
         self.start()
@@ -69,16 +78,21 @@ class Watch:
                 raise GuardError(f"guard rail {name!r} is unknown; allowed: {', '.join(LOOKS)}")
             if type(limit) not in (int, float) or not 0 <= limit < math.inf:
                 raise GuardError(f"guard rail {name}: {limit!r} is not a number of 0 or more")
-        seen, before = self._worst, self._seen
-        self._seen, self._worst = seen, dict.fromkeys(LOOKS, 0.0)
-        own = {name: max(seen[name], before[name]) for name in ("io_full", "hung_tasks")}
-        own["io_full"] += IO_MARGIN
         for name, limit in limits.items():
-            self._limits[name] = min(limit, max(LOOSEST[name], own.get(name, 0.0)))
-        return seen
+            self._limits[name] = min(limit, self._most(name))
+        self._seen, self._worst = self._worst, dict.fromkeys(LOOKS, 0.0)
+        return self._seen
+
+    def _most(self, name: str) -> float:
+        """Return the limit that no session can go beyond."""
+        seen = max(self._worst[name], self._seen[name])
+        own = {"io_full": seen + IO_MARGIN, "hung_tasks": seen}
+        return max(LOOSEST[name], own.get(name, 0.0))
 
     def start(self) -> None:
         """Count from now on: what came before is not the doing of what is written next."""
+        if self._log is not None:
+            os.lseek(self._log, 0, os.SEEK_END)
         self._lasting = {name: deque[float](maxlen=looks) for name, looks in LOOKS.items()}
         self._before, self._when = self._counters(), time.monotonic()
 
@@ -108,17 +122,18 @@ class Watch:
             self._before["killed"] = counters["killed"]
             self._before["hung_tasks"] = counters["hung_tasks"]
         said = [self._judged(name, value, total / 1024) for name, value in found.items()]
-        if grown["killed"] > 0:
-            said.append(f"the kernel killed {grown['killed']:.0f} processes for want of memory")
+        if grown["killed"] > 0 and (killed := grown["killed"] - self._elsewhere()) > 0:
+            said.append(f"the kernel killed {killed:.0f} processes for want of memory")
         return "; ".join(filter(None, said)) or None
 
     def _judged(self, name: str, value: float, mebibytes: float) -> str | None:
         """Take in what one look found; return what to say if it has lasted beyond its limit."""
-        values, limit = self._lasting[name], self._limits[name]
+        values = self._lasting[name]
         values.append(value)
         lasts = min(values) if len(values) == values.maxlen else 0.0
         if self._learns:
             self._worst[name] = max(self._worst[name], lasts)
+        limit = self._limits.get(name, self._most(name))
         if lasts <= limit:
             return None
         return _TEXTS[name].format(lasts, limit, (1 - lasts) * mebibytes, (1 - limit) * mebibytes)
@@ -135,6 +150,19 @@ class Watch:
             "killed": _number(vmstat, "\noom_kill "),
         }
 
+    def _elsewhere(self) -> int:
+        """Return how many kills the log tells of that were for a limit of somebody else's."""
+        found, record = 0, b" "
+        while record and self._log is not None:
+            try:
+                record = os.read(self._log, 8192)
+            except BrokenPipeError:  # overwritten before we came: those kills count
+                continue
+            except OSError:  # no more
+                break
+            found += sum(map(_is_others, record.split(b"\n")))
+        return found
+
     def _stall_seconds(self, name: str) -> float:
         return _number(self._text(name).partition("full")[2], "total=") / 1e6
 
@@ -146,3 +174,15 @@ class Watch:
 def _number(text: str, key: str) -> float:
     words = (text.partition(key)[2] if key else text).split(maxsplit=1)
     return float(words[0]) if words else 0.0
+
+
+def _is_others(line: bytes) -> bool:
+    """Whether a line of the log tells of a kill for a control group's limit, not a benchmark's.
+
+    What the kernel itself says has a priority of one digit. What cannot be read is not excused.
+    """
+    text = line.partition(b";")[2]
+    marked = text.rpartition(b" oom_score_adj:")[1:]
+    in_group = text.startswith(b"Memory cgroup out of memory: Killed process ")
+    value = marked[1].split()[:1] if marked[0] else []
+    return line[1:2] == b"," and in_group and value not in ([], [_FIRST_TO_DIE])
