@@ -1,5 +1,6 @@
-"""Fixtures of the adapter contract, for every test of this package."""
+"""Fixtures for every test of this package: of the adapter contract, and of hostile benchmarks."""
 
+from tests.benchmarks.attacks import attack
 from tests.contracts.adapter import workdir
 
-__all__ = ["workdir"]
+__all__ = ["attack", "workdir"]

@@ -21,7 +21,7 @@ from sealtune.benchmarks import (
 )
 from sealtune.benchmarks.base import BenchmarkSpec
 from sealtune.benchmarks.process import Outcome, telling_line
-from sealtune.benchmarks.tool import version_of
+from sealtune.benchmarks.programs import version_of
 from sealtune.benchmarks.workplace import Workplace, choose_account
 from sealtune.errors import (
     BenchmarkFailedError,
@@ -121,7 +121,7 @@ def test_a_tool_is_asked_for_its_version_once(
         started.append(argv[0])
         return Outcome(0, Path(argv[0]).read_text(), "", 0.1)
 
-    monkeypatch.setattr("sealtune.benchmarks.tool.run_child", run)
+    monkeypatch.setattr("sealtune.benchmarks.programs.run_child", run)
     program.write_text("tool 1.2")
     assert [version_of(program), version_of(program)] == ["1.2", "1.2"]
     assert len(started) == 1

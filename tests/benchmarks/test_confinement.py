@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.contracts.adapter import heirs_of
@@ -14,6 +16,7 @@ from sealtune import landlock
 from sealtune.benchmarks import cgroup, create_adapter, parse_command
 from sealtune.benchmarks.base import BenchmarkSpec
 from sealtune.benchmarks.confinement import Room, describe, orders
+from sealtune.benchmarks.disk_watch import Disk
 from sealtune.benchmarks.namespaces import kept_visible
 from sealtune.benchmarks.tool import ToolAdapter
 from sealtune.benchmarks.workplace import Workplace, choose_account, delete
@@ -145,6 +148,44 @@ def test_whatever_somebody_made_of_it_is_deleted(
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
 
 
+def test_what_must_stay_free_is_settled_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program started on a fuller disk keeps to the same reserve, and may use the rest."""
+    account = replace(choose_account(), uid=os.geteuid(), gid=os.getegid())
+    place = Workplace.create(tmp_path, "mine", account, needed=0, on_disk=False)
+    reserve_bytes, reserve_files = place.room.reserve
+    for beside, crowded in ((1 << 20, False), (-1, True)):
+        left = SimpleNamespace(
+            f_bavail=reserve_bytes + beside, f_frsize=1, f_favail=max(1, 2 * reserve_files)
+        )
+        monkeypatch.setattr("sealtune.benchmarks.disk_watch.os.statvfs", lambda _, left=left: left)
+        disk = Disk(str(place.path), place.room.reserve)
+        assert disk.spare == max(0, beside)
+        assert (disk.eaten() is not None) == crowded
+
+
+def test_a_directory_put_in_place_of_a_new_one_is_not_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns the workplace cannot have another directory given to it through a link."""
+    account = replace(choose_account(), uid=os.geteuid(), gid=os.getegid())
+    place = Workplace.create(tmp_path, "mine", account, needed=0, on_disk=False)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(0o755)
+    make = os.mkdir
+
+    def swap(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        make(path, mode, dir_fd=dir_fd)
+        os.rmdir(place.temporary)
+        place.temporary.symlink_to(elsewhere)
+
+    monkeypatch.setattr("sealtune.benchmarks.workplace.os.mkdir", swap)
+    with pytest.raises(OSError, match=r"[Nn]ot a directory|symbolic"):
+        place.renew_temporary()
+    assert list(elsewhere.iterdir()) == []
+
+
 SOURCES = Path(__file__).parents[2] / "src"
 AS_ORDINARY_USER = """
 import json, os, sys
@@ -213,6 +254,36 @@ def test_an_ordinary_user_cannot_kill_its_session(as_ordinary_user: Confined) ->
         "    except (PermissionError, ProcessLookupError): print('refused')"
     )
     assert (outcome["code"], outcome["out"]) == (0, "refused\nrefused\n")
+
+
+def test_an_ordinary_user_reads_no_environment_of_its_session(as_ordinary_user: Confined) -> None:
+    """Keys stand in the environment: that of the same user's processes outside is closed."""
+    if not landlock.version():
+        pytest.skip("this kernel has no Landlock")
+    outcome = as_ordinary_user(
+        "import os\n"
+        "for name in os.listdir('/proc'):\n"
+        "    if name.isdigit() and int(name) != os.getpid():\n"
+        "        try: print(name, len(open(f'/proc/{name}/environ', 'rb').read()))\n"
+        "        except OSError: pass\n"
+        "print('end')"
+    )
+    # A kernel thread has an empty one that anybody may open.
+    lines = [line for line in str(outcome["out"]).splitlines() if not line.endswith(" 0")]
+    assert (outcome["code"], lines) == (0, ["end"])
+
+
+def test_an_ordinary_user_controls_no_device(as_ordinary_user: Confined) -> None:
+    """A device that anybody may open can be read, and not told to do anything."""
+    if landlock.version() < landlock.DEVICES_SINCE or not Path("/dev/ptmx").exists():
+        pytest.skip("Landlock confines the control of devices from version 5 on")
+    outcome = as_ordinary_user(
+        "import fcntl, os\n"
+        "opened = os.open('/dev/ptmx', os.O_RDONLY | os.O_NOCTTY)\n"
+        "try: fcntl.ioctl(opened, 0x80045430, bytes(4))\n"  # which terminal it has got
+        "except PermissionError: print('refused')"
+    )
+    assert outcome["out"] == "refused\n", outcome["err"]
 
 
 def test_an_ordinary_users_daemons_end(as_ordinary_user: Confined) -> None:

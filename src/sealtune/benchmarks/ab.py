@@ -9,7 +9,8 @@ from sealtune.benchmarks.chunks import Chunk, measure_in_chunks
 from sealtune.benchmarks.loopback import free_port, listening
 from sealtune.benchmarks.plainly import create_plainly, read_plainly
 from sealtune.benchmarks.process import Server, last_line
-from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program, version_of
+from sealtune.benchmarks.programs import find_program, version_of
+from sealtune.benchmarks.tool import ToolAdapter, Watch
 from sealtune.errors import BenchmarkFailedError
 
 CLIENTS, PAGE_BYTES = 10, 1024

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sealtune.benchmarks.disk_watch import Disk
 from sealtune.benchmarks.namespaces import SHARED_MEMORY, TEMPORARY
+from sealtune.benchmarks.nesting import forbid_user_namespaces
 from sealtune.landlock import confine_writes
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
@@ -21,6 +22,10 @@ HIGHEST_CAPABILITY = 63
 OPEN_FILES, PROCESSES = 1 << 20, 16_384
 MEMORY_SHARE = 0.8
 """Of the machine's memory, what one process may hold; files in the page cache do not count."""
+REFUSED_NETWORK = "sealtune: what lies beyond the loopback was refused"
+"""The last line among a program's errors when the fence has refused it something."""
+_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
+_JOIN_SESSION_KEYRING = 1
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 
 
@@ -35,6 +40,7 @@ class Orders(NamedTuple):
         groups: Every group it is in.
         directory: Its working directory.
         place: The only directory it may write in; ``""`` for none.
+        reserve: What must stay free there [bytes, files]; found out when empty.
         temporary: What it sees as /tmp; ``""`` for the machine's.
         visible: What it sees of the machine's /tmp all the same.
         writable: Where else it may write, as somebody allowed.
@@ -50,6 +56,7 @@ class Orders(NamedTuple):
     groups: Sequence[int]
     directory: str
     place: str = ""
+    reserve: Sequence[int] = ()
     temporary: str = ""
     visible: Sequence[str] = ()
     writable: Sequence[str] = ()
@@ -74,11 +81,14 @@ def become(orders: Orders, command: list[str], covered: bool, groups: Sequence[i
             os.write(group, b"0")
         bound(orders)
         if os.geteuid() == 0:
+            # Before its rights are dropped: a new namespace comes with all of them.
+            forbid_user_namespaces(orders.uid)
             for capability in range(HIGHEST_CAPABILITY + 1):
                 libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
             os.setgroups(orders.groups)
             os.setresgid(orders.gid, orders.gid, orders.gid)
             os.setresuid(orders.uid, orders.uid, orders.uid)
+        forget_keys(libc)
         # The kernel forgets this signal when the user changes.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -109,7 +119,7 @@ def bound(orders: Orders) -> None:
     ]
     if orders.place:
         # One large ``fallocate`` fills a disk faster than anybody can look.
-        limits.append((resource.RLIMIT_FSIZE, Disk(orders.place).spare))
+        limits.append((resource.RLIMIT_FSIZE, Disk(orders.place, orders.reserve).spare))
     for kind, most in limits:
         soft, hard = (
             most if now == resource.RLIM_INFINITY else min(now, most)
@@ -119,6 +129,12 @@ def bound(orders: Orders) -> None:
     # As root, so that the user cannot lower it: whoever runs out of memory, this dies first.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+
+
+def forget_keys(libc: ctypes.CDLL) -> None:
+    """Leave the session's keyring for an empty one: whoever inherits it may read its keys."""
+    if number := _KEYCTL.get(os.uname().machine):
+        libc.syscall(number, _JOIN_SESSION_KEYRING, None)
 
 
 def confine(orders: Orders, covered: bool) -> None:

@@ -8,7 +8,8 @@ from sealtune.benchmarks.base import Adapter, BenchmarkSpec, Detection, ShouldSt
 from sealtune.benchmarks.grammar import COMPANY
 from sealtune.benchmarks.measurement import Direction, Measurement, failed
 from sealtune.benchmarks.process import Server, last_line
-from sealtune.benchmarks.tool import LIMIT_FACTOR, LIMIT_SECONDS, find_program
+from sealtune.benchmarks.programs import find_program
+from sealtune.benchmarks.tool import LIMIT_FACTOR, LIMIT_SECONDS
 from sealtune.benchmarks.workplace import MEBIBYTE, Workplace, choose_account
 from sealtune.errors import BenchmarkFailedError, BenchmarkMissingError, MeasurementError
 

@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 from sealtune.benchmarks.process import Server, run_child
-from sealtune.benchmarks.tool import find_program
+from sealtune.benchmarks.programs import find_program
 from sealtune.benchmarks.workplace import Workplace
 from sealtune.errors import BenchmarkFailedError
 

@@ -5,13 +5,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sealtune import landlock
-from sealtune.benchmarks import cgroup, fence, namespaces
+from sealtune.benchmarks import cgroup, fence, namespaces, nesting
 from sealtune.benchmarks.becoming import Orders
 from sealtune.benchmarks.namespaces import kept_visible
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _NO_LANDLOCK, _NO_VIEW, _NO_FENCE = "Landlock", "namespaces", "fence around the network"
+_NOBODY = 65534
+_NESTED, _OPEN_MODES = "user namespaces", "read-only mounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Room:
 
     Attributes:
         place: The directory it may write in, watched so that it does not fill the disk.
+        reserve: What must stay free where `place` lies [bytes, files]; an eighth when empty.
         temporary: A directory below `place` that it sees as /tmp and /var/tmp.
         network: It may reach other machines.
         own_temporary: It has a /tmp of its own; not so for the person's own database, whose
@@ -38,6 +41,7 @@ class Room:
 
     place: Path | None = None
     temporary: Path | None = None
+    reserve: tuple[int, ...] = ()
     network: bool = False
     own_temporary: bool = True
     writable: tuple[Path, ...] = ()
@@ -76,6 +80,7 @@ def orders(
         groups=account.groups,
         directory=str(cwd),
         place=str(room.place or ""),
+        reserve=room.reserve,
         temporary=str(room.temporary) if private else "",
         visible=[str(p) for p in _visible(argv, room, account, cwd, path)] if private else [],
         writable=[str(place) for place in room.writable],
@@ -112,6 +117,10 @@ def describe() -> str:
         found.append("own user")
         if not any(one.startswith(_NO_VIEW) for one in missing):
             found.append("private /tmp, /dev/shm and processes (namespaces)")
+        if not any(one.startswith((_NO_VIEW, _OPEN_MODES)) for one in missing):
+            found.append("all else mounted read-only")
+        if not any(one.startswith(_NESTED) for one in missing):
+            found.append("no user namespaces")
         if not any(one.startswith(_NO_FENCE) for one in missing):
             found.append("control group, no network but the loopback (BPF)")
     return _joined(found, missing)
@@ -124,20 +133,24 @@ def shortcomings() -> list[str]:
         missing.append(f"{_NO_LANDLOCK}: it may write wherever its user may")
     if os.geteuid() != 0:
         return [*missing, "root: no control group, no private /tmp, the network is open"]
-    if not _has_view():
+    if not _works(lambda: namespaces.new_processes() and namespaces.new_view()):
         missing.append(f"{_NO_VIEW}: /tmp and /dev/shm are the machine's")
+    elif not _works(lambda: namespaces.new_view() and namespaces.only_writable([])):
+        missing.append(f"{_OPEN_MODES}: it may change the modes of its user's files")
+    if not _works(lambda: nesting.forbid_user_namespaces(_NOBODY)):
+        missing.append(f"{_NESTED} cannot be forbidden: it may make some")
     if why_not := cgroup.obstacle(cgroup.own_group()) or _fence_obstacle():
         missing.append(f"{_NO_FENCE}: {why_not}; the network is open")
     return missing
 
 
-def _has_view() -> bool:
-    """Try, in a process of its own, whether a program can have a view of its own."""
+def _works(step: Callable[[], bool]) -> bool:
+    """Try a step that cannot be undone, in a process of its own."""
     child = os.fork()
     if child == 0:
         works = False
         with contextlib.suppress(BaseException):  # never back into the caller's code
-            works = namespaces.new_processes() and namespaces.new_view()
+            works = step()
         os._exit(0 if works else 1)
     return os.waitpid(child, 0)[1] == 0
 

@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shlex
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,19 @@ from sealtune.benchmarks.confinement import Room
 from sealtune.benchmarks.last_match import last_match
 from sealtune.benchmarks.process import PROGRAM_PATH, Outcome, run_child
 from sealtune.benchmarks.tool import ToolAdapter, Watch
+from sealtune.benchmarks.warden import ENDED_FOR_SPACE
 from sealtune.benchmarks.workplace import Account, choose_account
 from sealtune.errors import BenchmarkFailedError, ConfigError
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+
+
+OUT_OF_SPACE = (ENDED_FOR_SPACE, 128 + signal.SIGXFSZ)
+"""How a program ends that ate the disk, or made a file larger than what it may use."""
+REFUSED = (
+    "; it was refused an address beyond the loopback, such as 0.0.0.0: let it use 127.0.0.1, or "
+    "add --sealtune-network to benchmark_command"
+)
 
 
 class CustomAdapter(ToolAdapter):
@@ -109,10 +119,24 @@ class CustomAdapter(ToolAdapter):
         return Reading(fmean(values), repeated, interval_seconds=each, cut_short=not done)
 
     def _once(self, limit: float) -> float:
+        used = self.workplace.is_used
+        outcome = self._start(limit)
+        if used and outcome.code in OUT_OF_SPACE:
+            # What earlier runs have left took its space, which this setting cannot help.
+            self.workplace.empty()
+            outcome = self._start(limit)
+        try:
+            return self._value(outcome.require(self.title))
+        except BenchmarkFailedError as error:
+            if not outcome.refused_network:
+                raise
+            raise BenchmarkFailedError(f"{error}{REFUSED}") from error
+
+    def _start(self, limit: float) -> Outcome:
         place = self.workplace
         # Where the person stands, so that ./run.sh means what it means to them.
         here = Path(os.environ.get("PWD", "/nowhere"))
-        outcome = run_child(
+        return run_child(
             self._argv,
             account=place.account,
             cwd=here if place.account.may_enter(here) else place.path,
@@ -120,7 +144,6 @@ class CustomAdapter(ToolAdapter):
             path=os.environ.get("PATH", PROGRAM_PATH),
             room=self.room,
         )
-        return self._value(outcome.require(self.title))
 
     def _value(self, outcome: Outcome) -> float:
         text = outcome.stdout

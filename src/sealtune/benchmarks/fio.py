@@ -20,7 +20,8 @@ from sealtune.benchmarks.fio_report import (
 from sealtune.benchmarks.memory_group import memory_group, require_hierarchy, run_in_group
 from sealtune.benchmarks.plainly import open_plainly
 from sealtune.benchmarks.process import LineHandler, Outcome, last_line
-from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program, version_of
+from sealtune.benchmarks.programs import find_program, version_of
+from sealtune.benchmarks.tool import ToolAdapter, Watch
 from sealtune.benchmarks.workplace import MEBIBYTE
 from sealtune.errors import BenchmarkFailedError
 

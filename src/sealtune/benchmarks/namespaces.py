@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import stat
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,28 @@ from pathlib import Path
 _NEW_MOUNTS, _NEW_IPC, _NEW_PIDS = 0x00020000, 0x08000000, 0x20000000
 _READ_ONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT = 1, 2, 4, 8, 32
 _BIND, _RECURSIVE, _SLAVE = 1 << 12, 1 << 14, 1 << 19
-_OPENAT2, _HERE, _NO_LINKS = 437, -100, 4
-SERVICES = ("/run/user", "/run/dbus", "/run/containerd", "/run/sealtune", "/run/sealtune-guard")
+_OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _MOUNT_SETATTR = 428, 429, 437, 442
+_HERE, _NO_LINKS = -100, 4
+_A_CLONE, _OF_ITSELF, _AND_BELOW = 1, 0x1000, 0x8000
+_FROM_ITSELF, _TO_ITSELF = 4, 0x40
+SERVICES = (
+    "/run/user",
+    "/run/dbus",
+    "/run/containerd",
+    "/run/crio",
+    "/run/podman",
+    "/run/incus",
+    "/run/libvirt",
+    "/run/screen",
+    "/run/sealtune",
+    "/run/sealtune-guard",
+    "/var/lib/incus",
+    "/var/lib/lxd",
+    "/var/snap/lxd/common/lxd",
+)
 """Where services listen that would start programs, or stop a session, for whoever may connect."""
-SERVICE_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock")
+SERVICE_SOCKETS = ("/run/docker.sock", "/run/snapd.socket", "/run/snapd-snap.socket")
+TERMINALS = Path("/dev/pts")
 TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_SIZE = "size=50%,mode=1777"
@@ -40,6 +59,38 @@ def new_view() -> bool:
     return _unshare(_NEW_MOUNTS | _NEW_IPC) and _mount(None, Path("/"), None, _RECURSIVE | _SLAVE)
 
 
+def only_writable(places: Iterable[Path]) -> bool:
+    """Let nothing be changed but in and below `places`, no mode, owner or date either.
+
+    Landlock knows writing, making and removing; a file's mode is no business of its.
+
+    Returns:
+        Whether it worked (Linux 5.12); nothing has changed when not.
+
+    Raises:
+        OSError: All is closed now, `places` too.
+    """
+    with contextlib.ExitStack() as opened:
+        copies = []
+        try:
+            root = opened.enter_context(_held(Path("/")))
+            for place in places:
+                if (real := Path(os.path.realpath(place))) == Path("/"):
+                    return False  # the person allows everything
+                there = _open_without_links(real)
+                opened.callback(os.close, there)
+                copy = _copied(there)
+                opened.callback(os.close, copy)
+                copies.append((copy, there))
+        except OSError:
+            return False
+        if not _close(root, _READ_ONLY):
+            return False
+        if not all([_moved(copy, there) for copy, there in copies]):
+            raise OSError("what it may write cannot be mounted")
+    return True
+
+
 def fresh_proc() -> bool:
     """Show only the processes of our namespace in /proc; return whether it worked."""
     return _mount("proc", Path("/proc"), "proc", _NOSUID | _NODEV | _NOEXEC)
@@ -51,6 +102,16 @@ def private_shared_memory() -> bool:
         return False
     flags = _NOSUID | _NODEV
     return _mount("tmpfs", SHARED_MEMORY, "tmpfs", flags, SHARED_MEMORY_SIZE)
+
+
+def without_terminals(uid: int) -> None:
+    """Hide the terminals: user `uid` could read what is typed at its own, from any process."""
+    if TERMINALS.is_dir():
+        _mount("tmpfs", TERMINALS, "tmpfs", _NOSUID | _NOEXEC | _READ_ONLY, "size=4k,mode=755")
+    for console in (*Path("/dev").glob("tty[0-9A-Z]*"), *Path("/dev").glob("hvc*")):
+        with contextlib.suppress(FileNotFoundError):
+            if console.stat().st_uid == uid:
+                _mount("/dev/null", console, None, _BIND)
 
 
 def without_services() -> None:
@@ -78,16 +139,16 @@ def private_temporary(
         writable: The same for paths that can be written.
 
     Returns:
-        Whether it worked; not when `directory` is a link or somebody else's.
+        Whether it worked.
+
+    Raises:
+        OSError: `directory` is gone, a link or somebody else's.
     """
     with contextlib.ExitStack() as opened:
-        try:
-            ours = opened.enter_context(_held(directory))
-        except OSError:
-            return False
+        ours = opened.enter_context(_held(directory))
         found = os.fstat(ours)
         if found.st_uid != uid or not stat.S_ISDIR(found.st_mode):
-            return False
+            raise OSError(f"{directory} is not its own directory")
         kept = [
             (path, opened.enter_context(_held(path)), flags)
             for paths, flags in ((visible, _READ_ONLY), (writable, 0))
@@ -137,11 +198,57 @@ def _keep(path: Path, held: int, flags: int, uid: int, gid: int) -> bool:
         return False
     try:
         there = Path(f"/proc/self/fd/{target}")
-        if not _mount(f"/proc/self/fd/{held}", there, None, _BIND | _RECURSIVE):
+        if not flags:
+            return _mount(f"/proc/self/fd/{held}", there, None, _BIND | _RECURSIVE)
+        if _closed_copy(held, target):
+            return True
+        # An older kernel closes one mount at a time: what is mounted below stays hidden instead.
+        if not _mount(f"/proc/self/fd/{held}", there, None, _BIND):
             return False
     finally:
         os.close(target)
-    return not flags or _mount(None, path, None, _REMOUNT | _BIND | _NOSUID | _NODEV | flags)
+    return _mount(None, path, None, _REMOUNT | _BIND | _NOSUID | _NODEV | flags)
+
+
+def _closed_copy(held: int, target: int) -> bool:
+    """Mount `held` and all that is mounted below it on `target`, nothing of it writable.
+
+    It is closed before it is there, and no name is looked up. Linux 5.12.
+    """
+    try:
+        copy = _copied(held)
+    except OSError:
+        return False
+    try:
+        return _close(copy, _READ_ONLY | _NOSUID | _NODEV) and _moved(copy, target)
+    finally:
+        os.close(copy)
+
+
+def _copied(held: int) -> int:
+    """Return a descriptor of a copy of what `held` stands for, with all that is mounted below.
+
+    Raises:
+        OSError: The kernel is older than 5.2, or refuses.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    clone = _A_CLONE | os.O_CLOEXEC | _OF_ITSELF | _AND_BELOW
+    copy = int(libc.syscall(_OPEN_TREE, held, b"", clone))
+    if copy < 0:
+        raise OSError(ctypes.get_errno(), "a part of the file system cannot be mounted again")
+    return copy
+
+
+def _close(held: int, flags: int) -> bool:
+    """Add `flags` to the mount that `held` stands for and all below; return whether it worked."""
+    flagged = struct.pack("QQQQ", flags, 0, 0, 0)
+    whole = _OF_ITSELF | _AND_BELOW
+    return not ctypes.CDLL(None).syscall(_MOUNT_SETATTR, held, b"", whole, flagged, len(flagged))
+
+
+def _moved(copy: int, target: int) -> bool:
+    both = _FROM_ITSELF | _TO_ITSELF
+    return not ctypes.CDLL(None).syscall(_MOVE_MOUNT, copy, b"", target, b"", both)
 
 
 def _open_without_links(path: Path) -> int:

@@ -10,7 +10,8 @@ from sealtune.benchmarks.base import BenchmarkSpec, Metric, Reading, latency_met
 from sealtune.benchmarks.chunks import Chunk, measure_in_chunks
 from sealtune.benchmarks.perf_tests import COPY_BYTES, DEFAULT_TEST, TESTS, copy_bytes
 from sealtune.benchmarks.process import last_line, run_child
-from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program
+from sealtune.benchmarks.programs import find_program
+from sealtune.benchmarks.tool import ToolAdapter, Watch
 from sealtune.benchmarks.workplace import choose_account
 from sealtune.errors import BenchmarkFailedError, ConfigError
 

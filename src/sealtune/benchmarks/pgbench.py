@@ -10,7 +10,8 @@ from sealtune.benchmarks.base import BenchmarkSpec, Metric, Reading, latency_met
 from sealtune.benchmarks.cluster import Cluster, postgres_program
 from sealtune.benchmarks.plainly import read_plainly
 from sealtune.benchmarks.process import last_line
-from sealtune.benchmarks.tool import ToolAdapter, Watch, version_of
+from sealtune.benchmarks.programs import version_of
+from sealtune.benchmarks.tool import ToolAdapter, Watch
 from sealtune.errors import BenchmarkFailedError
 
 SCALE = 10

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from sealtune.benchmarks.becoming import REFUSED_NETWORK
 from sealtune.benchmarks.cgroup import clear
 from sealtune.benchmarks.confinement import Room, as_text, orders
 from sealtune.benchmarks.plainly import create_plainly, open_plainly
@@ -45,6 +46,7 @@ class Outcome:
         timed_out: It was killed for outliving its limit.
         stopped: The line handler ended it.
         truncated: It printed more than was kept.
+        refused_network: It asked for an address beyond the loopback, and did not get it.
     """
 
     code: int
@@ -54,6 +56,7 @@ class Outcome:
     timed_out: bool = False
     stopped: bool = False
     truncated: bool = False
+    refused_network: bool = False
 
     def require(self, what: str) -> "Outcome":
         """Return this outcome if the program did its work.
@@ -149,7 +152,7 @@ class Server:
         """What it has printed since it started, the last `OUTPUT_LIMIT` bytes."""
         with open_plainly(self._log) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - OUTPUT_LIMIT))
-            return file.read().decode("utf-8", "replace")
+            return _without_note(file.read().decode("utf-8", "replace"))[0]
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 20.0) -> None:
         """Return once `ready()` is true.
@@ -246,9 +249,16 @@ def _read_out(warden: _Warden, began: float, limit: float, on_line: LineHandler 
     warden.end()
     out, err = tails[process.stdout], tails[process.stderr]
     truncated = out.truncated or err.truncated
+    errors, refused = _without_note(err.text)
     # Negative when the warden itself was killed.
     code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-    return Outcome(code, out.text, err.text, seconds, timed_out, stopped, truncated)
+    return Outcome(code, out.text, errors, seconds, timed_out, stopped, truncated, refused)
+
+
+def _without_note(errors: str) -> tuple[str, bool]:
+    """Take the warden's own last line from a program's errors; return whether it was there."""
+    kept = errors.removesuffix(f"{REFUSED_NETWORK}\n")
+    return kept, kept != errors
 
 
 class _Tail:

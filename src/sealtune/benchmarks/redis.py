@@ -9,7 +9,8 @@ from sealtune.benchmarks.base import Metric, Reading, latency_metrics
 from sealtune.benchmarks.chunks import Chunk, measure_in_chunks
 from sealtune.benchmarks.loopback import free_port, listening
 from sealtune.benchmarks.process import Server, last_line
-from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program, version_of
+from sealtune.benchmarks.programs import find_program, version_of
+from sealtune.benchmarks.tool import ToolAdapter, Watch
 from sealtune.errors import BenchmarkFailedError
 
 KEYS, VALUE_BYTES, CLIENTS = 100_000, 100, 10

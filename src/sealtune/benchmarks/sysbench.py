@@ -6,7 +6,8 @@ import re
 
 from sealtune.benchmarks.base import BenchmarkSpec, Metric, Reading, latency_metrics
 from sealtune.benchmarks.process import last_line
-from sealtune.benchmarks.tool import ToolAdapter, Watch, find_program, version_of
+from sealtune.benchmarks.programs import find_program, version_of
+from sealtune.benchmarks.tool import ToolAdapter, Watch
 from sealtune.errors import BenchmarkFailedError
 
 FILE_MEBIBYTES, FILES = 256, 8

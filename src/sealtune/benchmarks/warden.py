@@ -40,15 +40,16 @@ def main(arguments: list[str]) -> int:
     """Run the command; return its exit code, 128 + N for signal N."""
     # All that is needed is loaded here: later we may be a user who cannot read it.
     from sealtune.benchmarks import cgroup, fence, namespaces
-    from sealtune.benchmarks.becoming import Orders
+    from sealtune.benchmarks.becoming import REFUSED_NETWORK, Orders, say
 
     orders, command = Orders(**json.loads(arguments[0])), arguments[1:]
     if os.geteuid() != 0:
         return keep(orders, command)
     group = Path(orders.group)
     grouped = bool(orders.group) and cgroup.make(group)
+    noted = fence.notebook() if grouped and not orders.network else None
     if grouped and not orders.network:
-        fence.only_loopback(group)
+        fence.only_loopback(group, noted)
     try:
         # Opened before the program's own view of the machine is made, in which others have a say.
         joined = [str(group / "cgroup.procs")] if grouped else []
@@ -58,7 +59,10 @@ def main(arguments: list[str]) -> int:
         keeper = os.fork()
         if keeper == 0:
             keep_apart(orders, command, groups)
-        return exit_code(os.waitpid(keeper, 0)[1])
+        code = exit_code(os.waitpid(keeper, 0)[1])
+        if fence.has_refused(noted):
+            say(REFUSED_NETWORK)
+        return code
     finally:
         if grouped:
             cgroup.clear(group)
@@ -72,7 +76,10 @@ def keep_apart(orders: "Orders", command: list[str], groups: "list[int]") -> Non
     code, covered = 127, False
     try:
         if namespaces.new_view():
+            own = [Path(path) for path in (orders.place, *orders.writable) if path]
+            namespaces.only_writable(own)
             namespaces.private_shared_memory()
+            namespaces.without_terminals(orders.uid)
             if orders.temporary:
                 namespaces.without_services()
                 covered = namespaces.private_temporary(
@@ -80,7 +87,7 @@ def keep_apart(orders: "Orders", command: list[str], groups: "list[int]") -> Non
                     orders.uid,
                     orders.gid,
                     [Path(path) for path in orders.visible],
-                    [Path(path) for path in (orders.place, *orders.writable) if path],
+                    own,
                 )
             namespaces.fresh_proc()
         # After the mounts: they change the user for a moment, and the kernel forgets this then.
@@ -113,7 +120,7 @@ def keep(
     child = os.fork()
     if child == 0:
         become(orders, command, covered, groups)
-    disk = Disk(orders.place) if orders.place else None
+    disk = Disk(orders.place, orders.reserve) if orders.place else None
     ended = wait(child, 0, wake_read, None, disk)
     if ended is None:
         with contextlib.suppress(ProcessLookupError):

@@ -5,13 +5,16 @@ import os
 import pwd
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sealtune.benchmarks.confinement import Room
+from sealtune.benchmarks.disk_watch import reserve_of
 from sealtune.errors import BenchmarkFailedError, DiskSpaceError
 
 MEBIBYTE = 1 << 20
@@ -91,10 +94,12 @@ class Workplace:
     Attributes:
         path: The directory, mode 0700, owned by `account`.
         account: Who works there.
+        reserve: What must stay free on its disk, since before anything was written [bytes, files].
     """
 
     path: Path
     account: Account
+    reserve: tuple[int, ...] = ()
 
     @classmethod
     def create(
@@ -118,10 +123,11 @@ class Workplace:
             workdir.mkdir(mode=0o711, parents=True, exist_ok=True)
             _check_workdir(workdir, account, needed=needed, on_disk=on_disk)
             _remove_stale(workdir)
+            reserve = reserve_of(str(workdir))
             path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-{os.getpid()}-", dir=workdir))
-            if os.geteuid() == 0:
-                os.chown(path, account.uid, account.gid)
-            place = cls(path, account)
+            with _directory(path) as ours:
+                _give(ours, account)
+            place = cls(path, account, reserve)
             place.renew_temporary()
         except OSError as error:
             raise BenchmarkFailedError(
@@ -138,15 +144,31 @@ class Workplace:
 
     @property
     def room(self) -> Room:
-        """What a program of this benchmark may reach."""
-        return Room(self.path, self.temporary)
+        """What a program of this benchmark may reach; `temporary` is there again if it is gone."""
+        # An earlier program may have removed it, so that the next one sees the machine's.
+        with contextlib.suppress(OSError):
+            found = self.temporary.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == self.account.uid:
+                return Room(self.path, self.temporary, self.reserve)
+        self.renew_temporary()
+        return Room(self.path, self.temporary, self.reserve)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything has been left in it."""
+        with contextlib.suppress(OSError):
+            found = {path.name for path in self.path.iterdir()}
+            return found != {TEMPORARY} or any(self.temporary.iterdir())
+        return True  # closed to its owner
 
     def renew_temporary(self) -> None:
         """Make `temporary` anew, empty."""
         delete(self.temporary)
-        self.temporary.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(self.temporary, self.account.uid, self.account.gid, follow_symlinks=False)
+        # The directory is the user's, who may put something else under our names at any time.
+        with _directory(self.path) as ours:
+            os.mkdir(TEMPORARY, 0o700, dir_fd=ours)
+            with _directory(TEMPORARY, ours) as made:
+                _give(made, self.account)
 
     def empty(self) -> None:
         """Delete everything in the directory; the benchmark may not run meanwhile."""
@@ -159,6 +181,27 @@ class Workplace:
         delete(self.path)
 
 
+@contextmanager
+def _directory(path: Path | str, below: int | None = None) -> Iterator[int]:
+    """Open a directory that is no link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    opened = os.open(path, flags, dir_fd=below)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _give(made: int, account: Account) -> None:
+    """Give a directory that we have just made to `account`."""
+    if os.geteuid() != 0:
+        return
+    found = os.fstat(made)
+    if found.st_uid != 0 or found.st_mode & 0o777 != 0o700 or os.listdir(made):
+        raise BenchmarkFailedError("somebody has put another directory in place of a new one")
+    os.fchown(made, account.uid, account.gid)
+
+
 def delete(path: Path) -> None:
     """Delete `path`, whatever somebody has made of it: closed, or nested deeper than we can go."""
     with contextlib.suppress(OSError):
@@ -167,7 +210,9 @@ def delete(path: Path) -> None:
     with contextlib.suppress(RecursionError):
         shutil.rmtree(path, ignore_errors=True)
     remove = ["rm", "-rf", "--one-file-system"]
-    for step in (remove, ["chmod", "-R", "u+rwX"], remove):
+    # What is closed to its owner is open to root, who changes no mode by a name.
+    opened = [["chmod", "-R", "u+rwX"], remove] if os.geteuid() != 0 else []
+    for step in (remove, *opened):
         if path.exists():
             subprocess.run([*step, "--", str(path)], capture_output=True, check=False)
 
@@ -175,10 +220,10 @@ def delete(path: Path) -> None:
 def _remove_stale(workdir: Path) -> None:
     """Remove the directories of those who were killed before they could."""
     for path in workdir.iterdir():
-        # The person may keep other things here: a name of ours, or it stays.
+        # The person may keep other things here: a name of ours, closed to others, or it stays.
+        # What is in it says nothing: whoever was killed may have been deleting it.
         owner = re.fullmatch(PREFIX + r"\w+-(\d+)-\w{8}", path.name)
-        # Like ours it is closed to others, and has what ours are made with.
-        is_ours = owner and (path / TEMPORARY).is_dir() and path.stat().st_mode & 0o777 == 0o700
+        is_ours = owner and path.is_dir() and path.lstat().st_mode & 0o777 == 0o700
         if owner and is_ours and not os.path.exists(f"/proc/{owner.group(1)}"):
             delete(path)
 
