@@ -1,9 +1,14 @@
 """Sessions in tests are about the loop; the explanation at their end has tests of its own."""
 
 import functools
+import os
 import sys
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There are as many workers as processors: more threads would wait for each other, spinning.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when numpy loads
 
 
 @pytest.fixture(autouse=True)

@@ -1,19 +1,17 @@
 """The file: one JSON object a line, each synced to the disk before anything else happens."""
 
-import fcntl
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pydantic import ValidationError
 
 from bench.on_kernel.lines import FORMAT, LINES, Line, Run, Scenario, Study
-from sealtune.errors import BusyError, ConfigError, KeepingError
+from sealtune.errors import ConfigError
 from sealtune.space.refusals import readable
+from sealtune.survey.growing import GrowingFile
 
 _FIX = "Give a file that `python -m bench.on_kernel` has written, or a new one."
 _START = f'{{"kind":"study","format":"{FORMAT}",'.encode()
@@ -107,8 +105,8 @@ def _line(path: Path, number: int, text: bytes) -> Line:
         raise ConfigError(f"{path}, line {number}: {readable(error, model)}", fix=_FIX) from None
 
 
-class Book:
-    """A file that grows; holds it, so that no other process extends it, until `close`.
+class Book(GrowingFile):
+    """The file of a comparison as it grows.
 
     Args:
         path: The file; begun when it is not there or empty.
@@ -127,11 +125,7 @@ class Book:
     """
 
     def __init__(self, path: Path, study: Study) -> None:
-        self._path = path
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            raise KeepingError(f"{path} cannot be written: {error}") from error
+        super().__init__(path)
         try:
             self._take_up(study)
         except BaseException:
@@ -139,24 +133,20 @@ class Book:
             raise
 
     def _take_up(self, study: Study) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BusyError(f"another process is writing {self._path}") from None
         self.runs: list[Run] = []
         self.scenarios: dict[str, Scenario] = {}
         self.study = study
-        beginning = os.pread(self._file, 1 << 16, 0)
+        beginning = self.beginning(1 << 16)
         # Without one whole line there is nothing that could be lost: a crash tore the first one.
         if b"\n" not in beginning:
             if not _START.startswith(beginning[: len(_START)]):
                 raise ConfigError(f"{self._path} is left as it is: not ours", fix=_FIX)
-            os.ftruncate(self._file, 0)
+            self.cut(0)
             self._append(study)
         else:
             known = read_book(self._path)
             _require_same(self._path, "comparison", known.study, study)
-            os.ftruncate(self._file, known.size)
+            self.cut(known.size)
             self.runs, self.scenarios = list(known.runs), dict(known.scenarios)
         self.stretch = self.runs[-1].stretch + 1 if self.runs else 0
 
@@ -187,28 +177,7 @@ class Book:
         return [run for run in self.runs if (run.scenario, run.seed) == (scenario, seed)]
 
     def _append(self, line: Line) -> None:
-        left = (line.model_dump_json() + "\n").encode()
-        try:
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-        except OSError as error:
-            raise KeepingError(f"{self._path} cannot be written: {error}") from error
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        self.append_line(line.model_dump_json())
 
 
 def _require_same(path: Path, what: str, known: Line, now: Line) -> None:

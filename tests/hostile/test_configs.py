@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from tests.hostile import oracle
 from tests.hostile.configs import attack
-from tests.hostile.hostility import HOSTILE_COMMANDS
 from tests.hostile.judging import dangers_of_command, dangers_of_space
+from tests.hostile.vocabulary import HOSTILE_COMMANDS
 
 from sealtune.benchmarks import parse_command
 from sealtune.errors import ConfigError, KnobError, SealtuneError

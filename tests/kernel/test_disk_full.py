@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.guard.conftest import FakeMachine
-from tests.kernel.power_cut import stands_in
+from tests.kernel.power_cut.machine import stands_in
 
 from sealtune.benchmarks import BenchmarkSpec
 from sealtune.benchmarks.sqlite import SqliteAdapter, reachable_python

@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from tests.kernel import power_cut
+from tests.kernel.power_cut.cutting import cut_and_recover, tear_and_recover
+from tests.kernel.power_cut.recording import How
 
 needs_root = [
     pytest.mark.kernel,
@@ -24,7 +25,7 @@ def test_a_power_cut_loses_nothing_and_makes_nothing_up(beside):
     From whatever reached the disk: the same boot gets its originals back; another boot writes
     nothing and tells the crash.
     """
-    tally = power_cut.cut_and_recover(power_cut.How(lost=1, beside=beside), most=16)
+    tally = cut_and_recover(How(lost=1, beside=beside), most=16)
     assert [] == tally.wrong
     assert tally.restored > 5
     assert tally.crashes > 5
@@ -36,7 +37,7 @@ def test_without_the_sync_before_the_write_originals_would_be_lost():
     """
     A guard whose fsync does nothing is caught.
     """
-    tally = power_cut.cut_and_recover(power_cut.How(lost=0, honest=False), most=20)
+    tally = cut_and_recover(How(lost=0, honest=False), most=20)
     assert any("not the originals" in line for line in tally.wrong)
     assert any("not told as a crash" in line for line in tally.wrong)
 
@@ -45,6 +46,6 @@ def test_a_torn_write_loses_nothing_and_makes_nothing_up(tmp_path):
     """
     The same holds wherever the bytes end that were never synced, and if zeros follow them.
     """
-    tally = power_cut.tear_and_recover(every=499)
+    tally = tear_and_recover(every=499)
     assert [] == tally.wrong
     assert tally.restored > 5

@@ -16,6 +16,7 @@ def test_the_curve_has_every_search_trial_and_baseline_in_order():
     Ratios are to the baseline of their time; failures have none; what was cut short is no best.
     """
     points = [point for point in curve(runs()) if point.kind == "trial"]
+    assert [1, 2, 3, 4] == [point.number for point in points]
     assert ["complete", "failed", "cut_short", "complete"] == [point.state for point in points]
     assert [1.1, None, 0.8, 1.2] == [point.ratio and round(point.ratio, 1) for point in points]
     assert [1.1, 1.1, 1.1, 1.2] == [point.best and round(point.best, 1) for point in points]

@@ -197,7 +197,7 @@ def test_a_focus_that_the_trials_contradict_is_forgotten(tactician, best, forgot
 def test_a_focus_that_means_nothing_here_changes_nothing():
     """Outside the range, or on a choice: the search is the one without it."""
     without, *others = (
-        settings_of(search(SPACE, some_hill, 12, prior=Prior({"a": 30}, focus=part), seed=4))
+        settings_of(search(SPACE, some_hill, 8, prior=Prior({"a": 30}, focus=part), seed=4))
         for part in ({}, {"a": (200, 300)}, {"c": (0, 1)}, {"a": (-50, -1)})
     )
 

@@ -196,6 +196,20 @@ def test_applying_does_what_the_preview_said(keeping, open_store, root):
     assert keeping.explain_result(session)["applied"]
 
 
+def test_another_setting_for_the_same_workload_is_not_the_applied_one(keeping, open_store):
+    """
+    Of two sessions with one name only that whose values are in the files counts as applied.
+    """
+    kept = stored(open_store)
+    other = {"vm.swappiness": 20}
+    later = stored(open_store, best_config=other, full_config=other)
+    keeping.apply_permanently(kept)
+    assert keeping.explain_result(kept)["applied"]
+    told = keeping.explain_result(later)
+    assert not told["applied"]
+    assert f"sealtune apply {later}" in told["undo"]
+
+
 def test_an_undo_puts_back_what_was_there_when_it_was_kept(open_store, monkeypatch):
     """
     A value that somebody set after the session is what comes back, and what the preview shows.

@@ -74,8 +74,9 @@ def main() -> int:
             code = session.wait(LONGEST_SECONDS)
             time.sleep(1.0)
             take(browser, address, chosen.folder, "finished")
+            page = chosen.folder / "session.html"
             subprocess.run(
-                [*program, "report", "last", "--html", str(chosen.folder / "session.html")],
+                [*program, "report", "last", "--force", "--html", str(page)],
                 env=environment,
                 check=True,
             )

@@ -179,9 +179,9 @@ def test_while_the_session_asks_the_answer_may_come_from_the_page(store, real):
 
 def test_what_is_kept_already_is_said(store, real):
     """
-    The page knows that a setting of this workload is in force for good.
+    The page knows that the setting of this session is in force for good.
     """
-    shown = Browser(store, Keeping(is_applied=lambda _name: True)).visitor()
+    shown = Browser(store, Keeping(is_applied=lambda row: row.id == real.id)).visitor()
     assert shown.get("/api/sessions/last").json()["apply"]["applied"] is True
 
 

@@ -69,7 +69,6 @@ def dashboard(
     with_session: WithSession = False,
 ) -> int:
     """Show sessions in a browser, the running one live; stop it from there. Changes nothing."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one viewer's interval needs no more
     if (tls_cert is None) != (tls_key is None):
         raise InputError(
             "--tls-cert and --tls-key belong together", fix="Name both files, or none."
@@ -235,10 +234,10 @@ def _diff(row: "SessionRow") -> Mapping[str, Any]:
     }
 
 
-def _is_applied(workload: str) -> bool:
+def _is_applied(row: "SessionRow") -> bool:
     from sealtune.toolbox.keeping import is_applied
 
-    return is_applied(workload)
+    return is_applied(row)
 
 
 def _apply(row: "SessionRow") -> Mapping[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sealtune.cli.options import Force
+from sealtune.cli.output import refuse_replacing
 from sealtune.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,10 +112,13 @@ def export(
             "context, as JSON lines; chat: the same as messages.",
         ),
     ] = "json",
+    force: Force = False,
 ) -> int:
     """Write the memory to a file, to look at or to fine-tune a model of your own with."""
     from sealtune.entry import open_store
 
+    if not force:
+        refuse_replacing(file)
     with open_store() as store:
         found = store.experiences(limit=100_000)
     try:

@@ -75,6 +75,7 @@ DryRun = Annotated[
 JsonFile = Annotated[
     str | None, typer.Option("--json", help="Write the result there as JSON; - is stdout.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 RunSeconds = Annotated[
     float | None,
     typer.Option("--run-seconds", help="Length of one run [default: the benchmark's own]."),
@@ -87,3 +88,8 @@ Approve = Annotated[
     str | None,
     typer.Option("--approve-command", help="Exactly the benchmark command you allow to run."),
 ]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Return the names in a comma-separated option."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -16,7 +16,9 @@ from sealtune.cli.options import (
     Seed,
     Workdir,
     Yes,
+    names,
 )
+from sealtune.cli.output import console
 from sealtune.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,8 +69,8 @@ def record(
     request = Request(
         trials=points,
         benchmark=benchmark,
-        only=tuple(name.strip() for name in only.split(",") if name.strip()),
-        exclude=tuple(name.strip() for name in exclude.split(",") if name.strip()),
+        only=names(only),
+        exclude=names(exclude),
         seed=design.seed,
         dry_run=dry_run,
         run_seconds=run_seconds,
@@ -108,15 +110,13 @@ def _survey(
     yes: bool,
 ) -> int:
     """Show the plan, ask, measure, and say what the file holds."""
-    from rich.console import Console
-
     from sealtune.entry import check_ready
     from sealtune.report.terminal import Progress
     from sealtune.survey.record import record as measure
     from sealtune.survey.surface import load_surface
     from sealtune.survey.text import recorded_text, surface_text, survey_text
 
-    screen = Console(highlight=False)
+    screen = console()
     plan: Plan = planner_for(None, None)(request)
     screen.print(survey_text(plan, design, output))
     for reason in check_ready(plan):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sealtune import __version__
+from sealtune.cli.options import Force
+from sealtune.cli.output import console, write_file
 from sealtune.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +55,6 @@ def _list(store: "SqliteStore", rows: "tuple[SessionRow, ...]") -> None:
     """Draw the sessions on a terminal: as wide as it is, coloured unless NO_COLOR is set."""
     from rich.text import Text
 
-    from sealtune.cli.tune import console
     from sealtune.report.format import printable
     from sealtune.report.history import search_ratios
     from sealtune.report.listing import heading, line
@@ -112,6 +113,7 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="With --markdown: write it there.")
     ] = None,
+    force: Force = False,
 ) -> int:
     """Show the result of a session again, or what an unfinished one has learnt."""
     from sealtune.entry import open_store
@@ -129,13 +131,13 @@ def report(
     elif html is not None:
         from sealtune.report.page import report_page
 
-        _hand_over(report_page(row, trials, version=__version__, card=card), html)
+        page = report_page(row, trials, version=__version__, card=card)
+        _hand_over(page, html, force=force)
     elif markdown:
         from sealtune.report.markdown import report_markdown
 
-        _hand_over(
-            report_markdown(row, trials, version=__version__, card=card), str(output or "-")
-        )
+        text = report_markdown(row, trials, version=__version__, card=card)
+        _hand_over(text, str(output or "-"), force=force)
     else:
         _print(row, trials)
     return 0
@@ -151,25 +153,19 @@ def _as_json(row: "SessionRow") -> str:
 
 
 def _print(row: "SessionRow", trials: "tuple[TrialRow, ...]") -> None:
-    from sealtune.cli.tune import console
     from sealtune.report.text import result_text, unfinished_text
 
     shown = unfinished_text(row, trials) if row.result is None else result_text(row.result)
     console().print(shown)
 
 
-def _hand_over(text: str, target: str) -> None:
+def _hand_over(text: str, target: str, *, force: bool) -> None:
     """Print `text`, or write it to a file and say so."""
     if target == "-":
         sys.stdout.buffer.write(text.encode())  # UTF-8, as the document says of itself
         sys.stdout.buffer.flush()
         return
-    try:
-        Path(target).write_text(text, "utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{target}: {error.strerror}", fix="Name a file in a directory that you may write to."
-        ) from error
+    write_file(Path(target), text, replace=force)
     print(f"written: {target}")
 
 
@@ -182,7 +178,7 @@ def export(
             help="Write the search as a study of Optuna's: SQLite for .db, else a journal.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Force = False,
 ) -> int:
     """Export the search of a session, for optuna-dashboard and Optuna's plots."""
     from sealtune.entry import open_store

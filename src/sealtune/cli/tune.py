@@ -1,18 +1,14 @@
 """The commands that tune: ``optimize``, ``plan`` and ``run``."""
 
-import contextlib
-import json
-import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sealtune.cli.asking import confirmed, planner_for
+from sealtune.cli.asking import planner_for
 from sealtune.cli.dashboard import Dashboard, Page
-from sealtune.cli.offering import offer
 from sealtune.cli.options import (
     Apply,
     Approve,
@@ -20,6 +16,7 @@ from sealtune.cli.options import (
     Compare,
     DryRun,
     Exclude,
+    Force,
     JsonFile,
     Minutes,
     Model,
@@ -36,14 +33,13 @@ from sealtune.cli.options import (
     Trials,
     Workdir,
     Yes,
+    names,
 )
+from sealtune.cli.output import console, refuse_replacing, write_file
+from sealtune.cli.session import hold_session
 from sealtune.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from sealtune.cli.asking import Planner
-    from sealtune.report.result import Result
     from sealtune.request import Request
 
 _WITH_RESUME = ("resume", "session", "yes", "apply", "json_file", "dashboard")
@@ -92,9 +88,9 @@ def optimize(
         trials=trials,
         benchmark=benchmark,
         tactician=tactician,
-        compare=_names(compare),
-        only=_names(only),
-        exclude=_names(exclude),
+        compare=names(compare),
+        only=names(only),
+        exclude=names(exclude),
         models=tuple(model or ()),
         strategies=_count(strategies, model),
         use_memory=not no_memory,
@@ -110,7 +106,7 @@ def optimize(
         return _show_prompt(request)
     planner = planner_for(record, replay)
     page = Page(wanted=dashboard)
-    return _session(request, page, yes=yes, keep=apply, json_file=json_file, planner=planner)
+    return hold_session(request, page, yes=yes, keep=apply, json_file=json_file, planner=planner)
 
 
 def plan(
@@ -118,6 +114,7 @@ def plan(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the config there, for `run`.")
     ] = None,
+    force: Force = False,
     minutes: Minutes = None,
     trials: Trials = None,
     benchmark: Benchmark = None,
@@ -141,8 +138,8 @@ def plan(
         minutes=minutes,
         trials=trials,
         benchmark=benchmark,
-        only=_names(only),
-        exclude=_names(exclude),
+        only=names(only),
+        exclude=names(exclude),
         models=tuple(model or ()),
         strategies=_count(strategies, model),
         use_memory=not no_memory,
@@ -152,12 +149,14 @@ def plan(
     )
     if show_prompt:
         return _show_prompt(request)
+    if output is not None and not force:
+        refuse_replacing(output)  # a person may have edited it; said before a model is asked
     made = planner_for(record, replay)(request)
     console().print(plan_text(made))
     if output is not None:
         for number, one in enumerate((made, *made.rivals), start=1):
             path = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
-            _write(path, one.config.to_json().rstrip())
+            write_file(path, one.config.to_json().rstrip() + "\n", replace=force)
             print(f"written: {path}   (run it with: sealtune run {path})")
     return 0
 
@@ -203,7 +202,7 @@ def run(
         minutes=minutes,
         trials=trials,
         tactician=tactician,
-        compare=_names(compare),
+        compare=names(compare),
         use_prior=not no_prior,
         seed=seed,
         dry_run=dry_run,
@@ -212,14 +211,7 @@ def run(
         approved_command=approve_command,
         command=_command_line(),
     )
-    return _session(request, page, yes=yes, keep=apply, json_file=json_file)
-
-
-def console() -> "Console":
-    """Return the console for people: what is stdout now, no highlighting of numbers."""
-    from sealtune.report.screen import Harmless
-
-    return Harmless(highlight=False)
+    return hold_session(request, page, yes=yes, keep=apply, json_file=json_file)
 
 
 def _check_alone(context: typer.Context, *, resume: bool) -> None:
@@ -252,72 +244,7 @@ def _resume(
     from sealtune.entry import resumable_request
 
     request, session = resumable_request(wanted)
-    return _session(request, page, yes=yes, keep=keep, json_file=json_file, resume=session)
-
-
-def _session(
-    request: "Request",
-    page: Page | None = None,
-    *,
-    yes: bool,
-    keep: bool | None,
-    json_file: str | None,
-    resume: str | None = None,
-    planner: "Planner | None" = None,
-) -> int:
-    _check_writable(json_file)
-    page = page or Page(wanted=False)
-    # With `--json -` stdout belongs to the document; people read stderr then.
-    stdout = sys.stdout
-    for_people = sys.stderr if json_file == "-" else stdout
-    with contextlib.redirect_stdout(for_people), page:
-        planner = planner or planner_for(None, None)
-        result = _talk_through(request, planner, page, yes=yes, resume=resume)
-        if result is None:
-            print("nothing was touched")
-            return 0
-        try:
-            offer(result, keep)
-        finally:
-            _hand_over(result, json_file, stdout)
-        if result.verdict != "interrupted":  # who ended it has seen enough
-            page.linger()
-    return result.exit_code
-
-
-def _talk_through(
-    request: "Request", planner: "Planner", page: Page, *, yes: bool, resume: str | None
-) -> "Result | None":
-    """Show the plan, ask, run, show the result; ``None`` when the person said no."""
-    from sealtune.entry import check_ready, open_store
-    from sealtune.report.terminal import Progress
-    from sealtune.report.text import plan_text, result_text
-    from sealtune.session import tune
-
-    screen = console()
-    made = planner(request)
-    screen.print(plan_text(made))
-    for reason in check_ready(made):
-        screen.print(f"Busy  {reason} What is measured now is measured beside it.", style="yellow")
-    with open_store() as store:  # a history that cannot be kept is said before the question
-        if not yes and not confirmed("Start? [y/N] "):
-            return None
-        page.open()
-        progress = Progress(screen, made.originals, simulated=made.simulated)
-        with progress.shown() as notify:
-            result = tune(made, store, notify, resume=resume)
-    screen.print(result_text(result.as_dict()))
-    return result
-
-
-def _hand_over(result: "Result", target: str | None, stdout: TextIO) -> None:
-    if target is None:
-        return
-    text = json.dumps(result.as_dict(), indent=2, default=str)
-    if target == "-":
-        print(text, file=stdout)
-    else:
-        _write(Path(target), text)
+    return hold_session(request, page, yes=yes, keep=keep, json_file=json_file, resume=session)
 
 
 def _show_prompt(request: "Request") -> int:
@@ -325,37 +252,6 @@ def _show_prompt(request: "Request") -> int:
 
     print(prompt_for(request))
     return 0
-
-
-def _check_writable(target: str | None) -> None:
-    """Refuse a file that cannot be written now, not after the whole run.
-
-    Raises:
-        InputError: It cannot.
-    """
-    if target in (None, "-"):
-        return
-    path = Path(str(target))
-    writable = os.access(path, os.W_OK) and not os.path.isdir(path)  # `Path.is_dir` may raise
-    if not os.path.lexists(path):
-        with contextlib.suppress(OSError):
-            path.touch()
-            path.unlink()
-            writable = True
-    if not writable:
-        raise InputError(
-            f"--json {path}: cannot be written",
-            fix="Name a file in a directory that you may write to.",
-        )
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}", fix="Name a file in a directory that you may write to."
-        ) from error
 
 
 def _count(strategies: int | None, models: list[str] | None) -> int:
@@ -373,10 +269,6 @@ def _count(strategies: int | None, models: list[str] | None) -> int:
             fix=f"Write --strategies {named} or more, or name fewer models.",
         )
     return strategies
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _command_line() -> str:

@@ -33,6 +33,10 @@ AppliedName = Annotated[
 ]
 
 
+_PREVIEWS = {"apply_permanently": "preview_apply", "revert": "preview_revert"}
+"""Which tool shows what another one would do."""
+
+
 def add_keeping(server: MCPServer[None], desk: Desk) -> None:
     """Give `server` the tools that keep a confirmed gain, undo that, and show either."""
     server.add_tool(_apply_shower(desk), title="Show what apply would do", annotations=READS)
@@ -47,10 +51,7 @@ def _apply_shower(desk: Desk) -> Tool:
 
         Changes nothing. Needs root, as apply does. `confirm` is what apply may need repeated.
         """
-        with desk.lock:
-            name = desk.session_id(session)
-            text = desk.toolbox.preview("apply_permanently", {"session": name}, record=False)
-        return {"session": name, "shown": text, "confirm": code(name, text)}
+        return _shown(desk, "apply_permanently", session=desk.session_id(session))
 
     return preview_apply
 
@@ -61,17 +62,8 @@ def _applier(desk: Desk) -> Tool:
             raise InputError(
                 f"session: {session!r:.80} is not a whole id", fix=f"Did you mean {whole!r}?"
             )
-        with desk.lock:
-            text = desk.toolbox.preview("apply_permanently", {"session": session})
         asks = "Set these values now and write these files, to stay after a reboot?"
-        return question(
-            context,
-            text,
-            expected=code(session, text),
-            confirm=confirm,
-            asks=asks,
-            preview="preview_apply",
-        )
+        return _question(desk, context, "apply_permanently", confirm, asks, session=session)
 
     def apply(
         session: WholeId,
@@ -97,26 +89,15 @@ def _revert_shower(desk: Desk) -> Tool:
 
         Changes nothing. Needs root, as revert does. `confirm` is what revert may need repeated.
         """
-        with desk.lock:
-            text = desk.toolbox.preview("revert", {"name": name}, record=False)
-        return {"name": name, "shown": text, "confirm": code(name, text)}
+        return _shown(desk, "revert", name=name)
 
     return preview_revert
 
 
 def _reverter(desk: Desk) -> Tool:
     def ask(context: Context, name: str, confirm: str) -> Elicit[Confirm] | Confirm:
-        with desk.lock:
-            text = desk.toolbox.preview("revert", {"name": name})
         asks = "Remove these files and put these values back?"
-        return question(
-            context,
-            text,
-            expected=code(name, text),
-            confirm=confirm,
-            asks=asks,
-            preview="preview_revert",
-        )
+        return _question(desk, context, "revert", confirm, asks, name=name)
 
     def revert(
         name: AppliedName,
@@ -134,3 +115,22 @@ def _reverter(desk: Desk) -> Tool:
             return desk.toolbox.revert(name)
 
     return revert
+
+
+def _shown(desk: Desk, tool: str, **of: str) -> dict[str, Any]:
+    """Return what `tool` would do to the one thing in `of`, and what agrees to just that."""
+    with desk.lock:
+        text = desk.toolbox.preview(tool, of, record=False)
+    (name,) = of.values()
+    return {**of, "shown": text, "confirm": code(name, text)}
+
+
+def _question(
+    desk: Desk, context: Context, tool: str, confirm: str, asks: str, **of: str
+) -> Elicit[Confirm] | Confirm:
+    """Return the question before `tool`, with all that it would do to the one thing in `of`."""
+    with desk.lock:
+        text = desk.toolbox.preview(tool, of)
+    (name,) = of.values()
+    expected, preview = code(name, text), _PREVIEWS[tool]
+    return question(context, text, expected=expected, confirm=confirm, asks=asks, preview=preview)

@@ -1,5 +1,6 @@
 """What a session's stored runs tell: the learning curve with its baselines, and what failed."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -71,6 +72,7 @@ def curve(trials: Sequence[TrialRow]) -> tuple[Point, ...]:
     session that was resumed has one stretch per process: their baselines are never mixed.
     """
     points: list[Point] = []
+    counts: Counter[Kind] = Counter()
     best: float | None = None
     for stretch in _stretches(trials):
         baseline = _baseline(stretch)
@@ -79,8 +81,8 @@ def curve(trials: Sequence[TrialRow]) -> tuple[Point, ...]:
             ratio, state = _ratio(row, baseline), _state(row)
             if kind == "trial" and state == "complete" and ratio is not None:
                 best = ratio if best is None else max(best, ratio)
-            number = 1 + sum(point.kind == kind for point in points)
-            points.append(Point(kind, number, state, ratio, best, row))
+            counts[kind] += 1
+            points.append(Point(kind, counts[kind], state, ratio, best, row))
     return tuple(points)
 
 

@@ -11,7 +11,6 @@ from typing import cast
 
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.errors import ConfigError, TooManyFailuresError
-from sealtune.guard import RestoreReport
 from sealtune.ledger import Ledger
 from sealtune.plan import Plan
 from sealtune.report.events import Notify
@@ -27,6 +26,7 @@ from sealtune.workbench import (
     real_machine,
     signals_interrupt,
     simulated_machine,
+    tell_foreign,
 )
 
 FIRST_BASELINES = 6
@@ -166,7 +166,7 @@ def _done(path: Path, file: RecordingFile, visits: Sequence[Setting]) -> int:
 @contextlib.contextmanager
 def _machine(plan: Plan, ledger: Ledger, measured: int) -> Iterator[Machine]:
     if not isinstance(ledger.clock, SimulatedClock):
-        with real_machine(plan, ledger, partial(_tell_foreign, ledger)) as machine:
+        with real_machine(plan, ledger, partial(tell_foreign, ledger)) as machine:
             yield machine
         return
     with simulated_machine(plan, ledger.clock) as machine:
@@ -174,13 +174,6 @@ def _machine(plan: Plan, ledger: Ledger, measured: int) -> Iterator[Machine]:
         for _ in range(measured):
             machine.measure({})
         yield machine
-
-
-def _tell_foreign(ledger: Ledger, report: RestoreReport) -> None:
-    for name, found, original in report.foreign:
-        ledger.note(
-            f"Somebody else set {name} to {found} meanwhile; it was {original}, and is left."
-        )
 
 
 class _Sitting:

@@ -1,20 +1,19 @@
 """The file of a survey: a header line, then one line for each run, each durable when written."""
 
-import fcntl
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from sealtune.errors import BusyError, ConfigError, KeepingError
+from sealtune.errors import ConfigError
 from sealtune.space.refusals import readable
 from sealtune.store import TrialRow
+from sealtune.survey.growing import GrowingFile
 from sealtune.survey.lines import FORMAT, VERSION, Header, Run
 
 MAX_BYTES = 50_000_000
@@ -106,10 +105,8 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return data
 
 
-class RecordingFile:
+class RecordingFile(GrowingFile):
     """A recording that grows: what a ledger keeps its trials in.
-
-    Holds the file, which no other process may then extend, until `close`.
 
     Args:
         path: The file; begun with `header` when it is not there or empty.
@@ -122,11 +119,7 @@ class RecordingFile:
     """
 
     def __init__(self, path: Path, header: Header) -> None:
-        self._path = path
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            raise KeepingError(f"{path} cannot be written: {error}") from error
+        super().__init__(path)
         try:
             self._take_up(header)
         except BaseException:
@@ -134,23 +127,19 @@ class RecordingFile:
             raise
 
     def _take_up(self, header: Header) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BusyError(f"another process is recording into {self._path}") from None
         self.notices: tuple[str, ...] = ()
         self.runs: list[Run] = []
         self.header = header
         # Without one whole line there is nothing that could be lost: a crash tore the header.
-        if b"\n" not in os.pread(self._file, MAX_BYTES, 0):
-            self._require_ours(os.pread(self._file, len(_START), 0))
-            os.ftruncate(self._file, 0)
+        if b"\n" not in self.beginning(MAX_BYTES):
+            self._require_ours(self.beginning(len(_START)))
+            self.cut(0)
             self._append(header)
             _sync_folder(self._path)
         else:
             known = read_recording(self._path)
             _require_same(self._path, known.header, header)
-            os.ftruncate(self._file, known.size)
+            self.cut(known.size)
             self.header, self.runs = known.header, list(known.runs)
             self.notices = known.notices
         self._stretch = self.runs[-1].stretch + 1 if self.runs else 0
@@ -182,29 +171,7 @@ class RecordingFile:
         self.runs.append(run)
 
     def _append(self, line: BaseModel) -> None:
-        text = line.model_dump_json(exclude_defaults=not isinstance(line, Header)) + "\n"
-        try:
-            left = text.encode()
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-        except OSError as error:
-            raise KeepingError(f"{self._path} cannot be written: {error}") from error
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        self.append_line(line.model_dump_json(exclude_defaults=not isinstance(line, Header)))
 
 
 _START = f'{{"format":"{FORMAT}",'.encode()

@@ -7,7 +7,7 @@ from typing import Any
 from sealtune import apply as files
 from sealtune.apply import AppliedStatus, FilePlan
 from sealtune.apply.live import ReadLive, read_live
-from sealtune.apply.record import applied_names, load_record
+from sealtune.apply.record import load_record
 from sealtune.apply.revert import Reverted, foresee_revert
 from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.knob import ABSENT
@@ -193,9 +193,18 @@ def applied(root: Path = ROOT) -> list[dict[str, Any]]:
     return [_applied(one) for one in files.status(root)]
 
 
-def is_applied(workload: str, root: Path = ROOT) -> bool:
-    """Return whether something is applied under the name of this workload."""
-    return files.safe_name(workload) in applied_names(root)
+def is_applied(row: SessionRow, root: Path = ROOT) -> bool:
+    """Return whether the setting of this session is applied; another of its workload is not it.
+
+    Raises:
+        KeepingError: What is applied for this workload cannot be read.
+    """
+    setting = (row.result or {}).get("best_config") or {}
+    record = load_record(root, files.safe_name(row.workload))
+    if record is None or not setting:
+        return False
+    kept = {name: entry.value for name, entry in record.entries.items()}
+    return all(kept.get(name) == str(value) for name, value in setting.items())
 
 
 def _applied(one: AppliedStatus) -> dict[str, Any]:

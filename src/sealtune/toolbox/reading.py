@@ -121,7 +121,7 @@ class ReadingTools:
         with self._open_store() as store:
             row = store.session(session)
             trials = store.trials(row.id)
-        applied = keeping.is_applied(row.workload, self._root)
+        applied = keeping.is_applied(row, self._root)
         return bounded(results.explained(row, trials, is_applied=applied))
 
     def compare_sessions(self, sessions: list[str] | None = None) -> dict[str, Any]:

@@ -81,10 +81,10 @@ def _undo(row: SessionRow, result: Mapping[str, Any], is_applied: bool) -> str:
     if result["simulated"]:
         return "simulated: nothing was touched, there is nothing to undo or to keep"
     if is_applied:
-        return "something is applied for this workload: `sealtune revert` undoes it"
+        return "its setting is applied: `sealtune revert` undoes it"
     if not result["restored"]:
         return "NOT every parameter is back: run `sealtune restore` as root"
-    back = "every parameter is back as it was; nothing is kept"
+    back = "every parameter is back as it was; nothing of it is kept"
     if result["verdict"] == "improved":
         return f"{back} until `sealtune apply {row.id}`, which `sealtune revert` undoes"
     return back

@@ -9,18 +9,17 @@ from sealtune.benchmarks.measurement import Direction
 from sealtune.machine.metrics import METRICS
 from sealtune.store import Moment, SessionRow, TrialRow
 from sealtune.web.history import confirmation_of, runs_of
+from sealtune.web.measured import Importance, Run
 from sealtune.web.said import Said
 from sealtune.web.snapshot import (
     Apply,
     Benchmark,
     GuardLog,
     Held,
-    Importance,
     Note,
     Parameter,
     PhaseNow,
     PlannedPhase,
-    Run,
     Snapshot,
     State,
     Stop,

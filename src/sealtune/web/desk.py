@@ -30,7 +30,7 @@ def _no_journal() -> Held | None:
     return None
 
 
-def _never(_workload: str) -> bool:
+def _never(_row: SessionRow) -> bool:
     return False
 
 
@@ -45,13 +45,13 @@ class Keeping:
     Attributes:
         diff: Returns ``diff, files, conflicts, undo, gain, values`` of keeping a session's gain.
         apply: Keeps it, in a process of its own; ``None`` where that was not allowed.
-        is_applied: Whether a setting of a workload is in force for good.
+        is_applied: Whether the setting of a session is in force for good.
         journal: What the guard's journal holds; ``None`` if it cannot be read.
     """
 
     diff: Callable[[SessionRow], Mapping[str, Any]] = _no_diff
     apply: Callable[[SessionRow], Mapping[str, Any]] | None = None
-    is_applied: Callable[[str], bool] = _never
+    is_applied: Callable[[SessionRow], bool] = _never
     journal: Callable[[], Held | None] = _no_journal
 
 
@@ -100,7 +100,7 @@ class Desk:
         )
         if row.simulated:
             return Apply("no", _SIMULATED, "", "", values, applied=False)
-        applied = self._is_applied(row.workload)
+        applied = self._is_applied(row)
         command = f"sealtune apply {row.id}"
         if self._asks(row.id):
             why = "The session asks now; the answer may come from here or from its terminal."
@@ -149,8 +149,8 @@ class Desk:
             return False
         return control.status(self._store, session) == "asking"
 
-    def _is_applied(self, workload: str) -> bool:
+    def _is_applied(self, row: SessionRow) -> bool:
         try:
-            return self.keeping.is_applied(workload)
+            return self.keeping.is_applied(row)
         except (SealtuneError, OSError):  # only for show
             return False

@@ -7,7 +7,7 @@ from typing import Any
 
 from sealtune.benchmarks.measurement import Direction, Measurement
 from sealtune.store import TrialRow
-from sealtune.web.snapshot import (
+from sealtune.web.measured import (
     Baseline,
     BaselineRun,
     Confirmation,

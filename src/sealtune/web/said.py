@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sealtune.store import Moment
-from sealtune.web.snapshot import Note, PhaseNow, Run, Write
+from sealtune.web.measured import Run
+from sealtune.web.snapshot import Note, PhaseNow, Write
 
 
 @dataclass(frozen=True)

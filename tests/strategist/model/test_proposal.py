@@ -170,9 +170,14 @@ def test_a_refusal_is_not_argued_with(part, words, task, fallback):
     ],
 )
 def test_every_failure_of_a_service_falls_back_and_says_so(
-    script, words, task, fallback, requests_allowed
+    script, words, task, fallback, requests_allowed, monkeypatch
 ):
     """Whatever goes wrong over there, there is a plan, and one sentence about it, in time."""
+    # That a pause is kept to is tested with the services themselves.
+    usual = Patience.pause
+    monkeypatch.setattr(
+        Patience, "pause", lambda *given: (found := usual(*given)) and min(found, 0.05)
+    )
     with OpenAIServer(script) as server:
         choice = choose_model(f"{server.url}#m", {}, NOWHERE)
         began = time.monotonic()

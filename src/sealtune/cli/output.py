@@ -1,0 +1,63 @@
+"""Where the commands write: the console for people, and the files that are asked for."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sealtune.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WRITABLE = "Name a file in a directory that you may write to."
+
+
+def console() -> "Console":
+    """Return the console for people: what is stdout now, no highlighting of numbers."""
+    from sealtune.report.screen import Harmless
+
+    return Harmless(highlight=False)
+
+
+def write_file(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write `text` to `path`; `replace` says whether a file that is there may be replaced.
+
+    Raises:
+        InputError: It cannot be written, or there is such a file.
+    """
+    if not replace:
+        refuse_replacing(path)
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", fix=_WRITABLE) from error
+
+
+def refuse_replacing(path: Path) -> None:
+    """Return if nothing is lost by writing `path`; a device or a pipe, as /dev/stdout, loses none.
+
+    Raises:
+        InputError: There is such a file.
+    """
+    if os.path.isfile(path):
+        raise InputError(f"{path} is there already", fix="Name another file, or add --force.")
+
+
+def check_writable(target: str | None) -> None:
+    """Refuse a file that cannot be written now, not after the whole run.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if target in (None, "-"):
+        return
+    path = Path(str(target))
+    writable = os.access(path, os.W_OK) and not os.path.isdir(path)  # `Path.is_dir` may raise
+    if not os.path.lexists(path):
+        with contextlib.suppress(OSError):
+            path.touch()
+            path.unlink()
+            writable = True
+    if not writable:
+        raise InputError(f"--json {path}: cannot be written", fix=_WRITABLE)
