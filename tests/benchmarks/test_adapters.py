@@ -60,7 +60,7 @@ class TestSqlite(AdapterContract):
 
 def history_rows(workdir: Path) -> int:
     """Count what runs have inserted, without touching the file."""
-    file = next(workdir.glob("sealtune-sqlite-*/load.db"))
+    file = next(workdir.glob("sealtune-work-sqlite-*/load.db"))
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         return int(connection.execute("SELECT count(*) FROM history").fetchone()[0])
 

@@ -14,8 +14,8 @@ def test_the_next_benchmark_removes_what_killed_ones_left_and_nothing_else(tmp_p
     """
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    left, live = (f"sealtune-redis-{pid}-abcd_123" for pid in (gone.pid, os.getppid()))
-    half = f"sealtune-redis-{gone.pid}-abcd_456"  # killed while it was deleting it
+    left, live = (f"sealtune-work-redis-{pid}-abcd_123" for pid in (gone.pid, os.getppid()))
+    half = f"sealtune-work-redis-{gone.pid}-abcd_456"  # killed while it was deleting it
     (tmp_path / half).mkdir(mode=0o700)
     (tmp_path / half / "redis.conf").touch()
     others = ["redis-data", f"backup-{gone.pid}-20241231", f"{gone.pid}-abcd_123"]
@@ -23,7 +23,7 @@ def test_the_next_benchmark_removes_what_killed_ones_left_and_nothing_else(tmp_p
         (tmp_path / name).mkdir(mode=0o700)
     results = f"sealtune-results-{gone.pid}-20241231"
     for name in (results, *others):
-        (tmp_path / name).mkdir()
+        (tmp_path / name).mkdir(mode=0o700)
         (tmp_path / name / "file").touch()
     account = replace(choose_account(), uid=os.geteuid())
     place = Workplace.create(tmp_path, "sqlite", account, needed=0, on_disk=False)

@@ -121,6 +121,16 @@ def test_a_plan_is_written_and_runs(sealtune, tmp_path):
     assert "SIMULATED" in done.stdout
 
 
+def test_no_file_of_several_strategies_is_replaced_unasked(inside, tmp_path):
+    """
+    The second strategy's file is looked at before anything is planned; the first is not begun.
+    """
+    (tmp_path / "two-2.json").write_text("mine")
+    told = inside("plan", CACHE, "--strategies", "2", "-o", str(tmp_path / "two.json"))
+    assert "two-2.json is there already" in str(told)
+    assert not (tmp_path / "two.json").exists()
+
+
 def test_doctor_names_both_places_that_show_what_is_sent(sealtune):
     """
     With a model that is not on this machine, a plan and a chat each have their own way to show it.

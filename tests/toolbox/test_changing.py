@@ -210,6 +210,20 @@ def test_another_setting_for_the_same_workload_is_not_the_applied_one(keeping, o
     assert f"sealtune apply {later}" in told["undo"]
 
 
+def test_a_session_is_explained_where_what_is_applied_cannot_be_read(keeping, open_store, root):
+    """
+    A damaged record costs only the answer whether it is applied; it is said, and by whom to ask.
+    """
+    session = stored(open_store)
+    keeping.apply_permanently(session)
+    (record,) = (root / "var/lib/sealtune/applied").glob("*.json")
+    record.write_text("{")
+    told = keeping.explain_result(session)
+    assert told["verdict"] == "improved"
+    assert told["applied"] is None
+    assert "sealtune status" in told["undo"]
+
+
 def test_an_undo_puts_back_what_was_there_when_it_was_kept(open_store, monkeypatch):
     """
     A value that somebody set after the session is what comes back, and what the preview shows.

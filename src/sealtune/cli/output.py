@@ -35,13 +35,20 @@ def write_file(path: Path, text: str, *, replace: bool = True) -> None:
 
 
 def refuse_replacing(path: Path) -> None:
-    """Return if nothing is lost by writing `path`; a device or a pipe, as /dev/stdout, loses none.
+    """Return if nothing is lost by writing `path`: no file, an empty one, or our own output.
 
     Raises:
         InputError: There is such a file.
     """
-    if os.path.isfile(path):
+    if os.path.isfile(path) and os.path.getsize(path) and not _is_our_output(path):
         raise InputError(f"{path} is there already", fix="Name another file, or add --force.")
+
+
+def _is_our_output(path: Path) -> bool:
+    """Whether `path` is what standard output goes to, as with ``-o /dev/stdout > FILE``."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.stat(path), os.fstat(1))
+    return False
 
 
 def check_writable(target: str | None) -> None:

@@ -150,15 +150,22 @@ def plan(
     if show_prompt:
         return _show_prompt(request)
     if output is not None and not force:
-        refuse_replacing(output)  # a person may have edited it; said before a model is asked
+        for path in _paths(output, request.strategies):  # said before a model is asked
+            refuse_replacing(path)
     made = planner_for(record, replay)(request)
     console().print(plan_text(made))
     if output is not None:
-        for number, one in enumerate((made, *made.rivals), start=1):
-            path = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
+        plans = (made, *made.rivals)
+        for path, one in zip(_paths(output, len(plans)), plans, strict=True):
             write_file(path, one.config.to_json().rstrip() + "\n", replace=force)
             print(f"written: {path}   (run it with: sealtune run {path})")
     return 0
+
+
+def _paths(output: Path, plans: int) -> list[Path]:
+    """Return where each of several plans is written; the first one where it was asked for."""
+    others = [output.with_stem(f"{output.stem}-{number}") for number in range(2, plans + 1)]
+    return [output, *others]
 
 
 def run(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sealtune.errors import InputError
+from sealtune.errors import InputError, SealtuneError
 from sealtune.request import Request
 from sealtune.toolbox import keeping, parameters, results
 from sealtune.toolbox.plain import bounded
@@ -121,7 +121,10 @@ class ReadingTools:
         with self._open_store() as store:
             row = store.session(session)
             trials = store.trials(row.id)
-        applied = keeping.is_applied(row, self._root)
+        try:
+            applied: bool | None = keeping.is_applied(row, self._root)
+        except (SealtuneError, OSError):  # closed to this user, or damaged: `status` says which
+            applied = None
         return bounded(results.explained(row, trials, is_applied=applied))
 
     def compare_sessions(self, sessions: list[str] | None = None) -> dict[str, Any]:

@@ -35,9 +35,15 @@ _UNDO_ENDED = "it puts every parameter back when it ends; nothing was kept; see 
 
 
 def explained(
-    row: SessionRow, trials: Sequence[TrialRow], *, is_applied: bool = False
+    row: SessionRow, trials: Sequence[TrialRow], *, is_applied: bool | None = False
 ) -> dict[str, Any]:
-    """Return the verdict of a session with its evidence, and what became of each parameter."""
+    """Return the verdict of a session with its evidence, and what became of each parameter.
+
+    Args:
+        row: The session.
+        trials: Its runs.
+        is_applied: Whether its setting is kept now; ``None`` if that cannot be read.
+    """
     head = {**_head(row), "failures": _failures(trials)}
     if row.result is None:
         searched = [trial for trial in trials if trial.phase == "search"]
@@ -77,9 +83,11 @@ def _parameter(knob: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _undo(row: SessionRow, result: Mapping[str, Any], is_applied: bool) -> str:
+def _undo(row: SessionRow, result: Mapping[str, Any], is_applied: bool | None) -> str:
     if result["simulated"]:
         return "simulated: nothing was touched, there is nothing to undo or to keep"
+    if is_applied is None:
+        return "what is applied cannot be read by this user: `sealtune status` as root tells"
     if is_applied:
         return "its setting is applied: `sealtune revert` undoes it"
     if not result["restored"]:
