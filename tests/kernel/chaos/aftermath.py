@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.kernel.chaos.kills import Kill
 
 CLEAR_SECONDS = 10.0
+END_SECONDS = 60.0
+"""A database is given half a minute to shut down before it is killed."""
 _CLEAR_ENDS = (0, 3, 4, 130)
 """Exit codes of verdicts, and of a session that was told to end."""
 
@@ -23,8 +25,8 @@ def judge_end(
     session: Session, life: Life, last: "Kill", before: machine.Before, place: Place
 ) -> None:
     """After the last kill: it has ended, nothing of it is left, and the history is right."""
-    if not session.wait(30.0):
-        last.problems.append("the session has not ended after 30 s")
+    if not session.wait(END_SECONDS):
+        last.problems.append(f"the session has not ended after {END_SECONDS:.0f} s")
         return
     last.code = session.code
     if said := _unclear(session):
