@@ -23,6 +23,8 @@ DEVICES_SINCE = 5
 """Version of Landlock from which the control of devices can be given up."""
 SCOPES_SINCE = 6
 """Version of Landlock from which signals can be confined."""
+MOVES_SINCE, CUTS_SINCE = 2, 3
+"""From which on moving between directories can be left free, and cutting short given up."""
 
 
 def version() -> int:
@@ -51,7 +53,8 @@ def confine_writes(places: Iterable[Path], *, alone: bool = False) -> bool:
     offered = version()
     if offered < 1:
         return False
-    handled = _WRITING | (_REFER if offered >= 2 else 0) | (_TRUNCATE if offered >= 3 else 0)
+    handled = _WRITING | (_REFER if offered >= MOVES_SINCE else 0)
+    handled |= _TRUNCATE if offered >= CUTS_SINCE else 0
     handled |= _CONTROL if alone and offered >= DEVICES_SINCE else 0
     attributes = struct.pack("Q", handled)
     if alone and offered >= SCOPES_SINCE:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
+from sealtune.benchmarks import lapses
 from sealtune.benchmarks.confinement import shortcomings
 from sealtune.benchmarks.measurement import Measurement
 from sealtune.catalogue.knob import ABSENT
@@ -73,7 +74,9 @@ def real_machine(
         ledger: Told what the person should know.
         restored: Given what the final restore did.
     """
-    for lacking in shortcomings():
+    missing = shortcomings()
+    lapses.taken()  # an earlier session's
+    for lacking in missing:
         ledger.note(f"Benchmarks are less confined on this machine: {lacking}.")
     guard = Guard.start(knobs=plan.originals)
     ledger.written = lambda: guard.log
@@ -100,12 +103,21 @@ def real_machine(
         yield Machine(trial.measure, lambda: plan.in_force(trial.read_back), set_rails)
     finally:
         with interrupts_held(), contextlib.ExitStack() as last:
+            last.callback(_tell_lapses, missing, ledger)  # the benchmark's servers have ended
             last.callback(plan.adapter.teardown)
             last.callback(guard.close)
             report = guard.restore()
             restored(report)
             back = "NOT every parameter is back" if report.failed else "every parameter is back"
             ledger.phase("restore", f"{back}; removing the benchmark's files")
+
+
+def _tell_lapses(missing: Sequence[str], ledger: Ledger) -> None:
+    """Note what confined a run less than was said at the start."""
+    for lapse in lapses.taken():
+        topic = lapse.partition(":")[0]
+        if not any(lacking.startswith(topic) for lacking in missing):
+            ledger.note(f"Some run was less confined than this machine can: {lapse}.")
 
 
 def _require_unchanged(plan: Plan, originals: Mapping[str, str]) -> None:

@@ -15,6 +15,8 @@ from tests.contracts.adapter import AdapterContract, processes_in
 
 from sealtune.benchmarks import Measurement, create_adapter, parse_command
 from sealtune.benchmarks.base import BenchmarkSpec
+from sealtune.benchmarks.confinement import Room
+from sealtune.benchmarks.process import Outcome
 from sealtune.errors import BenchmarkFailedError, ConfigError
 
 Run = Callable[..., Measurement]
@@ -105,6 +107,34 @@ def test_a_bad_result_is_a_failure_and_never_a_score(script: Run, text: str, rea
     run = script(text)
     assert run.value is None
     assert reason in str(run.failure)
+
+
+def test_an_exit_code_of_its_own_is_not_taken_for_a_full_disk(script: Run) -> None:
+    """Other programs end with 125 too: what earlier runs left stays, and nothing is repeated."""
+    run = script("if [ -e $TMPDIR/left ]; then exit 125; fi; touch $TMPDIR/left; echo 42", 1.0)
+    assert "exit code 125" in str(run.failure)
+
+
+def test_a_repetition_for_want_of_space_gets_the_time_that_is_left(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that ate the disk runs once more, both within one limit, and not without time."""
+    limits = list[float]()
+
+    def eats(*_: object, limit: float, room: Room, **__: object) -> Outcome:
+        limits.append(limit)
+        assert room.place is not None
+        (room.place / "left").touch()
+        return Outcome(125, "", "error: ended", 7.0, ate_disk=len(limits) < 3)
+
+    monkeypatch.setattr("sealtune.benchmarks.custom.run_child", eats)
+    for limit in (10.0, 5.0):
+        adapter = create_adapter(BenchmarkSpec("custom", {"limit_seconds": limit}, "mine"))
+        adapter.prepare(workdir)
+        adapter.workplace.path.joinpath("before").touch()  # type: ignore[attr-defined]
+        assert "exit code 125" in str(adapter.run(0.1).failure)
+        adapter.teardown()
+    assert limits == [10.0, 3.0, 5.0]
 
 
 def test_a_command_that_does_not_exist_is_named(workdir: Path) -> None:

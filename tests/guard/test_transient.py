@@ -161,6 +161,92 @@ def test_doctor_tells_why_systemd_does_not_hold_the_guard(systemd_run, monkeypat
     assert "sealtune's own path would have to be quoted in a unit" == transient.attempt()
 
 
+def test_doctor_asks_for_what_a_session_asks_for(systemd_run, unit, monkeypatch, tmp_path):
+    """
+    The same properties and interpreter, for a systemd may refuse them; and nothing is restored.
+    """
+    _, of_session = unit
+    monkeypatch.setattr(transient, "obstacle", lambda: "")
+    systemd_run(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/asked\n")
+    assert "" == transient.attempt()
+    asked = (tmp_path / "asked").read_text().splitlines()
+    begin, nothing = asked.index("--"), [sys.executable, "-I", "-S", "-c", "0"]
+    assert nothing == asked[begin + 1 :]
+    assert f"--property=ExecStopPost={' '.join(nothing)}" in asked
+    kept = {one for one in of_session if one.startswith("--property=") and "StopPost" not in one}
+    assert {*transient.PROPERTIES} == {one.removeprefix("--property=") for one in kept}
+    assert kept < {*asked}
+
+
+@pytest.mark.parametrize("module", [os, signal])
+def test_a_python_that_cannot_hold_a_process_has_its_guard_as_a_child(monkeypatch, module):
+    """
+    Builds for old C libraries lack pidfd_open or its signal: no traceback, and doctor says why.
+    """
+    name = "pidfd_open" if module is os else "pidfd_send_signal"
+    monkeypatch.delattr(module, name, raising=False)
+    _is_a_child_for_want_of_pidfds(monkeypatch)
+
+
+def test_a_kernel_that_cannot_hold_a_process_has_its_guard_as_a_child(monkeypatch):
+    """
+    Before Linux 5.3, or where a filter of system calls refuses it.
+    """
+
+    def refuse(_pid):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+    _is_a_child_for_want_of_pidfds(monkeypatch)
+
+
+def _is_a_child_for_want_of_pidfds(monkeypatch):
+    monkeypatch.setattr(transient, "BOOTED", "/")
+    monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/systemd-run")
+    monkeypatch.setattr(transient, "_is_at_home", lambda: True)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(access, "Process", lambda command: ("child", *command))
+    assert "child" == access.connect()[0]
+    assert "cannot hold a process (no pidfd_open)" in transient.attempt()
+
+
+def test_what_a_killed_session_left_is_removed_by_the_next(systemd_run, monkeypatch, tmp_path):
+    """
+    Its socket goes; those of living sessions, other users and modes, and links are left alone.
+    """
+    child = subprocess.Popen(["true"])
+    child.wait()
+    dead, alive = f"sealtune-guard-{child.pid}-abcd_123", f"sealtune-guard-{os.getpid()}-abcd_123"
+    opened, link = f"sealtune-guard-{child.pid}-opened12", f"sealtune-guard-{child.pid}-linked12"
+    other = f"sealtune-guard-{child.pid}"
+    for name in (dead, alive, opened, other):
+        (tmp_path / name).mkdir(mode=0o700)
+        (tmp_path / name / "socket").touch()
+    (tmp_path / opened).chmod(0o755)
+    (tmp_path / link).symlink_to(tmp_path / alive)
+    systemd_run("#!/bin/sh\nexit 1\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 4711)
+        with pytest.raises(GuardError):
+            transient.Unit([sys.executable])
+    assert (tmp_path / dead / "socket").exists()
+    with pytest.raises(GuardError):
+        transient.Unit([sys.executable])
+    left = {path.name for path in tmp_path.glob("sealtune-guard-*")}
+    assert {alive, opened, link, other} == left
+    assert (tmp_path / alive / "socket").exists()
+
+
+def test_the_place_of_meeting_names_its_session(unit, tmp_path):
+    """
+    By that the next session knows whether it still lives.
+    """
+    _, asked = unit
+    folder = os.path.basename(os.path.dirname(asked[-1]))
+    assert transient.MEETING.fullmatch(folder)
+    assert folder.startswith(f"sealtune-guard-{os.getpid()}-")
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_guard_that_comes_too_late_says_so_and_ends(tmp_path, is_there):
     """

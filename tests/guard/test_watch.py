@@ -1,5 +1,7 @@
 """Guard rails of the guard, on a /proc made of files and a clock that the test moves."""
 
+import os
+
 import pytest
 
 from sealtune.errors import GuardError
@@ -215,14 +217,61 @@ def test_only_as_many_kills_are_excused_as_the_log_tells_of(proc):
     assert looks(proc, watch, 1, oom_kill=2) == [None]
 
 
-def test_what_a_program_writes_into_the_log_excuses_nothing(proc):
+@pytest.mark.parametrize("priority", [8, 9, 11])
+def test_what_a_program_writes_into_the_log_excuses_nothing(proc, priority):
     """
-    Records of user space carry another priority than the kernel's own.
+    Records of user space carry another priority than the kernel's own: 8 for an emergency.
     """
     proc.logs("booted")
     watch = Watch(*proc.places)
-    proc.logs(KILLED.format(IN_GROUP, "mysqld", 0), priority=11)
+    proc.logs(KILLED.format(IN_GROUP, "mysqld", 0), priority=priority)
     assert looks(proc, watch, 1, oom_kill=1)[0]
+
+
+def test_a_kill_told_of_just_before_it_is_counted_is_excused_in_the_next_look(proc):
+    """
+    The log is read after the counters: what it tells of too many holds for one look, and not after
+    another `start`.
+    """
+    others = KILLED.format(IN_GROUP, "mysqld", 0)
+    proc.logs("booted")
+    watch = Watch(*proc.places)
+    proc.logs(others, others)
+    assert looks(proc, watch, 1, oom_kill=1) == [None]
+    assert looks(proc, watch, 1, oom_kill=1) == [None]
+    assert looks(proc, watch, 1, oom_kill=1)[0]
+    for forget in (lambda: looks(proc, watch, 1), watch.start):
+        proc.logs(others, others)
+        assert looks(proc, watch, 1, oom_kill=1) == [None]
+        forget()
+        assert looks(proc, watch, 1, oom_kill=1)[0]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "terminal", "directory", "log"])
+def test_what_is_no_log_is_not_read(proc, kind):
+    """
+    In containers /dev/kmsg may be a terminal or a FIFO: sessions start, no descriptor is left, and
+    every kill counts.
+    """
+    descriptors = []
+    if kind == "fifo":
+        os.mkfifo(proc.places[1])
+    elif kind == "directory":
+        os.mkdir(proc.places[1])
+    elif kind == "terminal":
+        descriptors += os.openpty()
+        os.symlink(os.ttyname(descriptors[1]), proc.places[1])
+    else:
+        proc.logs("booted")
+    before = len(os.listdir("/proc/self/fd"))
+    watch = Watch(*proc.places)
+    opened = len(os.listdir("/proc/self/fd")) - before
+    watch.start()
+    assert opened == 5 + (kind == "log")
+    if kind != "log":
+        assert looks(proc, watch, 1, oom_kill=1)[0]
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def test_what_came_before_a_setting_is_not_its_doing(proc, watch):

@@ -1,5 +1,7 @@
 """Guard rails relative to the baseline: what they are set to, and which runs they fail."""
 
+from dataclasses import replace
+
 import pytest
 
 from sealtune.benchmarks.measurement import Measurement, failed
@@ -75,6 +77,38 @@ def test_a_tail_that_is_long_in_some_parts_only_is_a_breach():
         "(limit 300)"
     )
     assert Rails.from_baselines([run(p99=2.0)], CALM).judge(run(tails_ms={"p99": 301.0})) is None
+
+
+@pytest.mark.parametrize(
+    ("baseline", "trial", "cut_short", "breach"),
+    [
+        ([20], 20, False, True), ([20], 20, True, False), ([20], 5, False, False),
+        ([20], 10, False, True), ([8], 8, False, True), ([8], 5, False, True),
+        ([8], 5, True, False), ([20, 8], 5, False, True), ([8, 20], 5, False, True),
+    ],
+)  # fmt: skip
+def test_the_bad_part_of_a_few_is_not_held_against_that_of_many(
+    baseline, trial, cut_short, breach
+):
+    """
+    The worst of five is no match for the third worst of twenty, nor is a run that was stopped.
+    """
+
+    def of(parts, wait, **more):
+        made = run(p99=2.0, tails_ms={"p99": wait}, **more)
+        return replace(made, intervals=(1000.0,) * parts)
+
+    rails = Rails.from_baselines([of(parts, 30.0) for parts in baseline], CALM)
+    assert bool(rails.judge(of(trial, 301.0, cut_short=cut_short))) == breach
+
+
+def test_what_is_left_of_a_run_that_was_stopped_is_judged():
+    """
+    Its ordinary tail is held against the baseline's, whatever its bad part says.
+    """
+    rails = Rails.from_baselines([run(p99=2.0, tails_ms={"p99": 30.0})], CALM)
+    said = rails.judge(run(p99=400.0, tails_ms={"p99": 900.0}, cut_short=True))
+    assert "p99 latency was 400 ms, the baseline's worst is 2 ms" in (said or "")
 
 
 @pytest.mark.parametrize(

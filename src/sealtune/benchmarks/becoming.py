@@ -24,6 +24,11 @@ MEMORY_SHARE = 0.8
 """Of the machine's memory, what one process may hold; files in the page cache do not count."""
 REFUSED_NETWORK = "sealtune: what lies beyond the loopback was refused"
 """The last line among a program's errors when the fence has refused it something."""
+NO_LANDLOCK, NO_VIEW, NO_FENCE = "Landlock", "namespaces", "fence around the network"
+NESTED, OPEN_MODES, OPEN_TEMPORARY = "user namespaces", "read-only mounts", "private /tmp"
+"""What may be missing; a line about it begins so."""
+ATE_DISK = "ended, it ate the disk"
+"""What the warden notes when it ends a program for that."""
 _KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
 _JOIN_SESSION_KEYRING = 1
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
@@ -47,6 +52,7 @@ class Orders(NamedTuple):
         network: It may reach other machines.
         group: Its control group, made by us; ``""`` for none.
         join: The file ``cgroup.procs`` of a group that it joins too; ``""`` for none.
+        notes: Descriptor that takes what the session must know, a line each; -1 for none.
     """
 
     stop_signal: int
@@ -63,6 +69,7 @@ class Orders(NamedTuple):
     network: bool = False
     group: str = ""
     join: str = ""
+    notes: int = -1
 
 
 def become(orders: Orders, command: list[str], covered: bool, groups: Sequence[int] = ()) -> None:
@@ -82,7 +89,8 @@ def become(orders: Orders, command: list[str], covered: bool, groups: Sequence[i
         bound(orders)
         if os.geteuid() == 0:
             # Before its rights are dropped: a new namespace comes with all of them.
-            forbid_user_namespaces(orders.uid)
+            if not forbid_user_namespaces(orders.uid):
+                note(orders, f"{NESTED}: it could make some")
             for capability in range(HIGHEST_CAPABILITY + 1):
                 libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
             os.setgroups(orders.groups)
@@ -94,7 +102,8 @@ def become(orders: Orders, command: list[str], covered: bool, groups: Sequence[i
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         os.chdir(orders.directory)
         os.umask(0o077)
-        confine(orders, covered)
+        if not confine(orders, covered):
+            note(orders, f"{NO_LANDLOCK}: it could write wherever its user may")
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.closerange(3, 4096)
         signal.set_wakeup_fd(-1)
@@ -137,11 +146,11 @@ def forget_keys(libc: ctypes.CDLL) -> None:
         libc.syscall(number, _JOIN_SESSION_KEYRING, None)
 
 
-def confine(orders: Orders, covered: bool) -> None:
-    """Leave the command its own directories to write in, where the kernel has Landlock."""
+def confine(orders: Orders, covered: bool) -> bool:
+    """Leave the command its own directories to write in; return whether the kernel does it."""
     named = [Path(path) for path in (orders.place, *orders.writable, *DEVICES) if path]
     places = [*named, SHARED_MEMORY, *(TEMPORARY if covered else ())]
-    confine_writes([place for place in places if place.exists()], alone=True)
+    return confine_writes([place for place in places if place.exists()], alone=True)
 
 
 def execute(command: list[str]) -> None:
@@ -155,6 +164,13 @@ def execute(command: list[str]) -> None:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             os.execv(f"{directory or '.'}/{command[0]}", command)
     raise FileNotFoundError(2, "no such program in PATH")
+
+
+def note(orders: Orders, text: str) -> None:
+    """Tell the session `text`, where no program can."""
+    if orders.notes >= 0:
+        with contextlib.suppress(OSError):
+            os.write(orders.notes, f"{text}\n".encode())
 
 
 def say(text: str) -> None:

@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING
 
 from sealtune import landlock
 from sealtune.benchmarks import cgroup, fence, namespaces, nesting
-from sealtune.benchmarks.becoming import Orders
+from sealtune.benchmarks.becoming import (
+    NESTED,
+    NO_FENCE,
+    NO_LANDLOCK,
+    NO_VIEW,
+    OPEN_MODES,
+    OPEN_TEMPORARY,
+    Orders,
+)
 from sealtune.benchmarks.namespaces import kept_visible
 
 if TYPE_CHECKING:
     from sealtune.benchmarks.workplace import Account
 
 
-_NO_LANDLOCK, _NO_VIEW, _NO_FENCE = "Landlock", "namespaces", "fence around the network"
 _NOBODY = 65534
-_NESTED, _OPEN_MODES = "user namespaces", "read-only mounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ def orders(
     *,
     stop: tuple[int, float],
     path: str,
+    notes: int = -1,
 ) -> Orders:
     """Return how the warden runs `argv`.
 
@@ -66,6 +73,7 @@ def orders(
         cwd: Its working directory.
         stop: Signal that asks it to end, and how long it may take [s].
         path: Its ``PATH``.
+        notes: Descriptor that takes what the session must know.
     """
     limits, version_2 = room.memory_group, False
     if limits is not None:
@@ -87,6 +95,7 @@ def orders(
         network=room.network,
         group=str(group or ""),
         join=f"{limits}/cgroup.procs" if limits is not None and not version_2 else "",
+        notes=notes,
     )
 
 
@@ -111,36 +120,47 @@ def describe() -> str:
     """Return in one line what confines benchmarks on this machine, and what is missing."""
     missing = shortcomings()
     found = ["own session", "no new privileges", "limits"]
-    if not any(one.startswith(_NO_LANDLOCK) for one in missing):
+    if not any(one.startswith(NO_LANDLOCK) for one in missing):
         found.append("writes only its own directory (Landlock)")
     if os.geteuid() == 0:
         found.append("own user")
-        if not any(one.startswith(_NO_VIEW) for one in missing):
+        if not any(one.startswith(NO_VIEW) for one in missing):
             found.append("private /tmp, /dev/shm and processes (namespaces)")
-        if not any(one.startswith((_NO_VIEW, _OPEN_MODES)) for one in missing):
+        if not any(one.startswith((NO_VIEW, OPEN_MODES)) for one in missing):
             found.append("all else mounted read-only")
-        if not any(one.startswith(_NESTED) for one in missing):
+        if not any(one.startswith(NESTED) for one in missing):
             found.append("no user namespaces")
-        if not any(one.startswith(_NO_FENCE) for one in missing):
+        if not any(one.startswith(NO_FENCE) for one in missing):
             found.append("control group, no network but the loopback (BPF)")
     return _joined(found, missing)
 
 
 def shortcomings() -> list[str]:
     """Return what does not confine benchmarks on this machine; found out by trying each."""
-    missing = []
-    if not landlock.version():
-        missing.append(f"{_NO_LANDLOCK}: it may write wherever its user may")
+    missing, offered = [], landlock.version()
+    cuts = f"truncation: it may cut its user's files short (Landlock {landlock.CUTS_SINCE})"
+    if not offered:
+        missing.append(f"{NO_LANDLOCK}: it may write wherever its user may")
+    elif offered < landlock.MOVES_SINCE:
+        missing.append(
+            f"moving: it cannot move files between directories (Landlock {landlock.MOVES_SINCE})"
+        )
+    cuttable = 0 < offered < landlock.CUTS_SINCE
     if os.geteuid() != 0:
+        missing += [cuts] if cuttable else []
         return [*missing, "root: no control group, no private /tmp, the network is open"]
     if not _works(lambda: namespaces.new_processes() and namespaces.new_view()):
-        missing.append(f"{_NO_VIEW}: /tmp and /dev/shm are the machine's")
+        missing.append(f"{NO_VIEW}: /tmp and /dev/shm are the machine's")
     elif not _works(lambda: namespaces.new_view() and namespaces.only_writable([])):
-        missing.append(f"{_OPEN_MODES}: it may change the modes of its user's files")
+        missing.append(f"{OPEN_MODES}: it may change the modes of its user's files")
+    if cuttable and any(one.startswith((NO_VIEW, OPEN_MODES)) for one in missing):
+        missing.append(cuts)
+    if not namespaces.reaches_without_links():
+        missing.append(f"{OPEN_TEMPORARY}: not for a program that needs something below /tmp")
     if not _works(lambda: nesting.forbid_user_namespaces(_NOBODY)):
-        missing.append(f"{_NESTED} cannot be forbidden: it may make some")
+        missing.append(f"{NESTED} cannot be forbidden: it may make some")
     if why_not := cgroup.obstacle(cgroup.own_group()) or _fence_obstacle():
-        missing.append(f"{_NO_FENCE}: {why_not}; the network is open")
+        missing.append(f"{NO_FENCE}: {why_not}; the network is open")
     return missing
 
 

@@ -17,15 +17,14 @@ from sealtune.benchmarks.confinement import Room
 from sealtune.benchmarks.last_match import last_match
 from sealtune.benchmarks.process import PROGRAM_PATH, Outcome, run_child
 from sealtune.benchmarks.tool import ToolAdapter, Watch
-from sealtune.benchmarks.warden import ENDED_FOR_SPACE
 from sealtune.benchmarks.workplace import Account, choose_account
 from sealtune.errors import BenchmarkFailedError, ConfigError
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
-OUT_OF_SPACE = (ENDED_FOR_SPACE, 128 + signal.SIGXFSZ)
-"""How a program ends that ate the disk, or made a file larger than what it may use."""
+TOO_LARGE = 128 + signal.SIGXFSZ
+"""How a program ends that made a file larger than what it may use."""
 REFUSED = (
     "; it was refused an address beyond the loopback, such as 0.0.0.0: let it use 127.0.0.1, or "
     "add --sealtune-network to benchmark_command"
@@ -121,10 +120,11 @@ class CustomAdapter(ToolAdapter):
     def _once(self, limit: float) -> float:
         used = self.workplace.is_used
         outcome = self._start(limit)
-        if used and outcome.code in OUT_OF_SPACE:
+        no_space = outcome.ate_disk or outcome.code == TOO_LARGE
+        if used and no_space and (left := limit - outcome.seconds) > 0:
             # What earlier runs have left took its space, which this setting cannot help.
             self.workplace.empty()
-            outcome = self._start(limit)
+            outcome = self._start(left)
         try:
             return self._value(outcome.require(self.title))
         except BenchmarkFailedError as error:

@@ -27,6 +27,8 @@ class Disk:
         self._reserve, self._reserve_files = reserve or reserve_of(place)
         self.spare = max(0, _free(place)[0] - self._reserve)
         """What the command may use [bytes]."""
+        self.has_been_eaten = False
+        """Whether `eaten` has found it so."""
 
     def eaten(self) -> "str | None":
         """Return what has become scarce, ``None`` when there is enough."""
@@ -34,10 +36,12 @@ class Disk:
             bytes_free, files_free = _free(self._place)
         except OSError:
             return None
-        if bytes_free < self._reserve:
-            return f"{bytes_free >> 20} MiB"
         # Some file systems know no number of files.
-        return f"room for {files_free} files" if files_free < self._reserve_files else None
+        scarce = bytes_free < self._reserve, files_free < self._reserve_files
+        self.has_been_eaten = any(scarce)
+        if not any(scarce):
+            return None
+        return f"{bytes_free >> 20} MiB" if scarce[0] else f"room for {files_free} files"
 
 
 def _free(place: str) -> "tuple[int, int]":

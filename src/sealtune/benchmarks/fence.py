@@ -7,10 +7,14 @@ packets. They vanish with the group. What they refuse they note, so that whoever
 program failed can be told. Standard library only.
 """
 
+import contextlib
 import ctypes
 import os
+import resource
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _SYSCALLS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x": 351}
@@ -106,7 +110,8 @@ def only_loopback(group: Path, noted: int | None = None) -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
     directory = os.open(group, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return all([_attach(libc, number, directory, noted, *hook) for hook in _HOOKS])
+        with _room_to_lock():
+            return all([_attach(libc, number, directory, noted, *hook) for hook in _HOOKS])
     finally:
         os.close(directory)
 
@@ -120,7 +125,8 @@ def notebook() -> int | None:
     if number is None:
         return None
     made = struct.pack("=IIIII", _ARRAY, 4, 4, 1, 0)
-    found = int(ctypes.CDLL(None).syscall(number, _MAKE_MAP, made, len(made)))
+    with _room_to_lock():
+        found = int(ctypes.CDLL(None).syscall(number, _MAKE_MAP, made, len(made)))
     return None if found < 0 else found
 
 
@@ -133,6 +139,24 @@ def has_refused(noted: int | None) -> bool:
     asked = struct.pack("=IIQQQ", noted, 0, ctypes.addressof(key), ctypes.addressof(value), 0)
     ctypes.CDLL(None).syscall(number, _LOOK_UP, asked, len(asked))
     return value.value != 0
+
+
+@contextmanager
+def _room_to_lock() -> Iterator[None]:
+    """Lift the limit on locked memory for a moment, as far as we may.
+
+    Before Linux 5.11 every program and map counts as locked memory of its user, all groups
+    together: the customary 64 KiB do not suffice for two groups.
+    """
+    before = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    for most in (resource.RLIM_INFINITY, before[1]):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))
+            break
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, before)
 
 
 def _refusal(noted: int | None) -> list[bytes]:

@@ -139,7 +139,8 @@ def private_temporary(
         writable: The same for paths that can be written.
 
     Returns:
-        Whether it worked.
+        Whether it worked; nothing has changed when `visible` or `writable` need what this kernel
+        lacks, see `reaches_without_links`.
 
     Raises:
         OSError: `directory` is gone, a link or somebody else's.
@@ -155,10 +156,21 @@ def private_temporary(
             for path in paths
             if path.exists() and any(path.is_relative_to(place) for place in TEMPORARY)
         ]
+        # Under the cover they would be empty directories, without the program's own files.
+        if kept and not reaches_without_links():
+            return False
         covered = [place for place in TEMPORARY if place.is_dir()]
         if not all([_mount(f"/proc/self/fd/{ours}", place, None, _BIND) for place in covered]):
             return False
         return all([_keep(path, held, flags, uid, gid) for path, held, flags in kept])
+
+
+def reaches_without_links() -> bool:
+    """Return whether a path can be opened so that none of its parts is a link (Linux 5.6)."""
+    with contextlib.suppress(OSError):
+        os.close(_open_without_links(Path("/")))
+        return True
+    return False
 
 
 def kept_visible(paths: Iterable[Path]) -> list[Path]:

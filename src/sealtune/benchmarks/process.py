@@ -20,6 +20,7 @@ from typing import IO
 from sealtune.benchmarks.becoming import REFUSED_NETWORK
 from sealtune.benchmarks.cgroup import clear
 from sealtune.benchmarks.confinement import Room, as_text, orders
+from sealtune.benchmarks.lapses import Notes
 from sealtune.benchmarks.plainly import create_plainly, open_plainly
 from sealtune.benchmarks.workplace import Account
 from sealtune.errors import BenchmarkFailedError
@@ -47,6 +48,7 @@ class Outcome:
         stopped: The line handler ended it.
         truncated: It printed more than was kept.
         refused_network: It asked for an address beyond the loopback, and did not get it.
+        ate_disk: It was ended because it left too little of the disk.
     """
 
     code: int
@@ -57,6 +59,7 @@ class Outcome:
     stopped: bool = False
     truncated: bool = False
     refused_network: bool = False
+    ate_disk: bool = False
 
     def require(self, what: str) -> "Outcome":
         """Return this outcome if the program did its work.
@@ -192,20 +195,24 @@ class _Warden:
         path: str = PROGRAM_PATH,
         output: IO[bytes] | None = None,
     ) -> None:
-        given = orders(argv, room, account, cwd, stop=stop, path=path)
-        self._grace, self._group = stop[1], given.group
+        self.notes = Notes()
+        self._grace = stop[1]
         environment = {"PATH": path, "LC_ALL": "C", "HOME": account.home, "USER": account.name}
         if room.temporary is not None:
             environment["TMPDIR"] = str(room.temporary)
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(WARDEN), as_text(given), *argv],
-            stdin=subprocess.PIPE,
-            stdout=output or subprocess.PIPE,
-            stderr=subprocess.STDOUT if output else subprocess.PIPE,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
+        with self.notes.given() as told:
+            given = orders(argv, room, account, cwd, stop=stop, path=path, notes=told)
+            self._group = given.group
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(WARDEN), as_text(given), *argv],
+                stdin=subprocess.PIPE,
+                stdout=output or subprocess.PIPE,
+                stderr=subprocess.STDOUT if output else subprocess.PIPE,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+                pass_fds=(told,),
+            )
 
     def end(self) -> None:
         """Close the lifeline and wait until the warden has cleared up."""
@@ -219,6 +226,7 @@ class _Warden:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        self.notes.close()
         # A warden that was killed could not.
         if self._group and os.path.exists(self._group):
             clear(Path(self._group))
@@ -252,7 +260,8 @@ def _read_out(warden: _Warden, began: float, limit: float, on_line: LineHandler 
     errors, refused = _without_note(err.text)
     # Negative when the warden itself was killed.
     code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-    return Outcome(code, out.text, errors, seconds, timed_out, stopped, truncated, refused)
+    ate = warden.notes.ate_disk
+    return Outcome(code, out.text, errors, seconds, timed_out, stopped, truncated, refused, ate)
 
 
 def _without_note(errors: str) -> tuple[str, bool]:

@@ -40,22 +40,32 @@ def main(arguments: list[str]) -> int:
     """Run the command; return its exit code, 128 + N for signal N."""
     # All that is needed is loaded here: later we may be a user who cannot read it.
     from sealtune.benchmarks import cgroup, fence, namespaces
-    from sealtune.benchmarks.becoming import REFUSED_NETWORK, Orders, say
+    from sealtune.benchmarks.becoming import (
+        NO_FENCE,
+        NO_VIEW,
+        REFUSED_NETWORK,
+        Orders,
+        note,
+        say,
+    )
 
     orders, command = Orders(**json.loads(arguments[0])), arguments[1:]
+    if orders.notes >= 0:
+        os.set_inheritable(orders.notes, False)  # nothing for the command
     if os.geteuid() != 0:
         return keep(orders, command)
     group = Path(orders.group)
     grouped = bool(orders.group) and cgroup.make(group)
     noted = fence.notebook() if grouped and not orders.network else None
-    if grouped and not orders.network:
-        fence.only_loopback(group, noted)
+    if not orders.network and not (grouped and fence.only_loopback(group, noted)):
+        note(orders, f"{NO_FENCE}: the network was open")
     try:
         # Opened before the program's own view of the machine is made, in which others have a say.
         joined = [str(group / "cgroup.procs")] if grouped else []
         joined += [orders.join] if orders.join else []
         groups = [os.open(procs, os.O_WRONLY | os.O_CLOEXEC) for procs in joined]
-        namespaces.new_processes()
+        if not namespaces.new_processes():
+            note(orders, f"{NO_VIEW}: the machine's processes were open to it")
         keeper = os.fork()
         if keeper == 0:
             keep_apart(orders, command, groups)
@@ -71,13 +81,17 @@ def main(arguments: list[str]) -> int:
 def keep_apart(orders: "Orders", command: list[str], groups: "list[int]") -> None:
     """Be the first process of the new namespace; never returns."""
     from sealtune.benchmarks import namespaces
-    from sealtune.benchmarks.becoming import say
+    from sealtune.benchmarks.becoming import NO_VIEW, OPEN_MODES, OPEN_TEMPORARY, note, say
 
     code, covered = 127, False
     try:
-        if namespaces.new_view():
+        if not namespaces.new_view():
+            note(orders, f"{NO_VIEW}: /tmp and /dev/shm were the machine's")
+        else:
             own = [Path(path) for path in (orders.place, *orders.writable) if path]
-            namespaces.only_writable(own)
+            closed = namespaces.only_writable(own)
+            if not closed and "/" not in map(os.path.realpath, own):  # else the person wants it
+                note(orders, f"{OPEN_MODES}: it could change the modes of its user's files")
             namespaces.private_shared_memory()
             namespaces.without_terminals(orders.uid)
             if orders.temporary:
@@ -89,7 +103,10 @@ def keep_apart(orders: "Orders", command: list[str], groups: "list[int]") -> Non
                     [Path(path) for path in orders.visible],
                     own,
                 )
-            namespaces.fresh_proc()
+                if not covered:
+                    note(orders, f"{OPEN_TEMPORARY}: it saw the machine's")
+            if not namespaces.fresh_proc():
+                note(orders, f"{NO_VIEW}: /proc showed the machine's processes")
         # After the mounts: they change the user for a moment, and the kernel forgets this then.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         code = keep(orders, command, covered, groups)
@@ -110,7 +127,7 @@ def keep(
         covered: Its /tmp and /var/tmp are its own.
         groups: Open ``cgroup.procs`` of the control groups that it joins.
     """
-    from sealtune.benchmarks.becoming import become
+    from sealtune.benchmarks.becoming import ATE_DISK, become, note
     from sealtune.benchmarks.disk_watch import Disk
 
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -126,6 +143,8 @@ def keep(
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, orders.stop_signal if orders.grace > 0 else signal.SIGKILL)
         ended = wait(child, None, wake_read, orders.grace, disk)
+    if disk is not None and disk.has_been_eaten:
+        note(orders, ATE_DISK)
     if os.getpid() != 1:  # else the kernel kills them all as soon as we are gone
         kill_descendants()
     return 0 if ended is None else ended

@@ -20,7 +20,7 @@ from sealtune.errors import BenchmarkFailedError, DiskSpaceError
 MEBIBYTE = 1 << 20
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 TEMPORARY = ".tmp"
-PREFIX = "sealtune-"
+PREFIX = "sealtune-work-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +105,18 @@ class Workplace:
     def create(
         cls, workdir: Path, name: str, account: Account, *, needed: int, on_disk: bool
     ) -> "Workplace":
-        """Make ``workdir/sealtune-name-PID-XXXX`` for `account`; remove what killed runs left.
+        """Make ``workdir/sealtune-work-NAME-PID-XXXX`` for `account`; remove what dead runs left.
 
         Args:
             workdir: Made when missing; its parents must let `account` through.
             name: The benchmark's name.
             account: The owner.
-            needed: Free space that must be there [bytes].
+            needed: Free space that it may take, beside the reserve [bytes].
             on_disk: Refuse a file system that lives in memory.
 
         Raises:
             BenchmarkFailedError: `workdir` is closed to `account`, or lives in memory.
-            DiskSpaceError: Less than `needed` is free.
+            DiskSpaceError: Less than `needed` is free beside the reserve.
         """
         workdir = workdir.absolute()
         try:
@@ -125,10 +125,16 @@ class Workplace:
             _remove_stale(workdir)
             reserve = reserve_of(str(workdir))
             path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-{os.getpid()}-", dir=workdir))
-            with _directory(path) as ours:
-                _give(ours, account)
             place = cls(path, account, reserve)
-            place.renew_temporary()
+            try:
+                with _directory(path) as ours:
+                    _give(ours, account)
+                place.renew_temporary()
+            except BaseException:
+                for made in (place.temporary, path):  # empty, or not ours
+                    with contextlib.suppress(OSError):
+                        made.rmdir()
+                raise
         except OSError as error:
             raise BenchmarkFailedError(
                 f"cannot work in {workdir}: {error.strerror or error}",
@@ -198,7 +204,11 @@ def _give(made: int, account: Account) -> None:
         return
     found = os.fstat(made)
     if found.st_uid != 0 or found.st_mode & 0o777 != 0o700 or os.listdir(made):
-        raise BenchmarkFailedError("somebody has put another directory in place of a new one")
+        raise BenchmarkFailedError(
+            "a new directory is not root's own and closed: the file system keeps no owner and "
+            "mode (NFS with root_squash, vfat), or somebody has put another one in its place",
+            fix="Choose a directory on a local disk (ext4, xfs, btrfs) with --workdir.",
+        )
     os.fchown(made, account.uid, account.gid)
 
 
@@ -242,10 +252,11 @@ def _check_workdir(workdir: Path, account: Account, *, needed: int, on_disk: boo
             fix="Choose a directory on the disk with --workdir.",
         )
     free = shutil.disk_usage(workdir).free
-    if free < needed:
+    reserve = reserve_of(str(workdir))[0]  # whoever takes of it is ended
+    if free - reserve < needed:
         raise DiskSpaceError(
-            f"{workdir}: the benchmark needs {needed // MEBIBYTE} MiB free, "
-            f"found {free // MEBIBYTE} MiB"
+            f"{workdir}: the benchmark needs {needed // MEBIBYTE} MiB free, found "
+            f"{free // MEBIBYTE} MiB, of which {reserve // MEBIBYTE} MiB must stay free"
         )
 
 

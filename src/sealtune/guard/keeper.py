@@ -40,7 +40,7 @@ class Keeper:
         self.originals: dict[str, str] = {}
         self.log: list[Write] = []
         self._read_back: dict[str, str] = {}
-        self._strangers: dict[str, tuple[str, str]] = {}
+        self._strangers: dict[str, str] = {}  # what others have set, and its value before all
 
     @property
     def holds(self) -> bool:
@@ -83,11 +83,11 @@ class Keeper:
         """
         if self._journal.size > MOST_BYTES and self.restore().failed:
             raise JournalError("the journal is full and cannot be emptied: values are not back")
-        # Again, for an untouched parameter may have been changed by its owner since the start.
-        self.look_at([*setting, *self._rules.deciders(setting)])
-        texts = self._rules.check(setting, self.originals)
+        texts = self._checked(setting)
+        # Of every name: what equals the original of before is no longer the present value.
+        if self._give_way({self._rules.limit(name).path for name in setting}):
+            texts = self._checked(setting)
         asked = {self._rules.limit(name).path: text for name, text in texts.items()}
-        self._give_way(asked)
         wanted, before = self._plan(asked)
         changes = {path for path, value in wanted.items() if before.get(path, value) != value}
         late = {path for path in asked if path not in before}
@@ -103,15 +103,23 @@ class Keeper:
             for name in setting
         }
 
-    def _give_way(self, asked: Iterable[str]) -> None:
+    def _checked(self, setting: Mapping[str, object]) -> dict[str, str]:
+        """Return what of `setting` differs from the originals, as texts."""
+        # Again, for an untouched parameter may have been changed by its owner since the start.
+        self.look_at([*setting, *self._rules.deciders(setting)])
+        return self._rules.check(setting, self.originals)
+
+    def _give_way(self, asked: Iterable[str]) -> bool:
         """Let what somebody else has set in the files `asked` be their original from here on.
 
         The journal keeps one original a file, so it begins anew; later restores tell it again.
+        Returns whether there was any.
         """
         found = {path: read_or_reason(self._kernel, path) for path in self._journal.state.held}
         foreign = foreign_files(self._journal.state, found).intersection(asked)
         if foreign and self.restore().failed:
             raise JournalError("somebody else sets parameters too, and values are not back")
+        return bool(foreign)
 
     def _plan(self, asked: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return the value wanted of each file, and the present one of each that may change."""
@@ -221,21 +229,33 @@ class Keeper:
     def restore(self) -> RestoreReport:
         """Put everything back, except what somebody else has changed since.
 
-        Whatever they have changed since the start is told again, with its value before all.
+        Whatever they have changed since the start is told again, as it reads now and with its
+        value before all, unless they have put that back themselves.
 
         Raises:
             JournalError: All is restored, and only the journal could not be emptied.
         """
         everything = list(self._journal.state.held)
         report = put_back(self._kernel, self._journal, partial(self._write, lenient=everything))
-        for name, found, old in report.foreign:
-            self._strangers[name] = found, self._strangers.get(name, ("", old))[1]
-            if name in self._rules.limits and not found.startswith("["):
+        for name, _, old in report.foreign:
+            self._strangers.setdefault(name, old)
+        theirs = {name: old for name, _, old in report.failed}  # reads what is ours still
+        foreign = []
+        for name, old in list(self._strangers.items()):
+            limit = self._rules.limits.get(name)
+            path = limit.path if limit else name
+            found = theirs.get(name) or read_or_reason(self._kernel, path)
+            if limit and not found.startswith("["):
                 self.originals[name] = found
-        return report._replace(foreign=[(n, *values) for n, values in self._strangers.items()])
+            if found == old:
+                del self._strangers[name]
+            else:
+                foreign.append((name, found, old))
+        return report._replace(foreign=foreign)
 
     def commit(self) -> None:
         """Accept the present values for good: they are the originals from now on."""
         names = [entry.name for entry in self._journal.state.held.values()]
         self._journal.clear()
+        self._strangers.clear()
         self.look_at(name for name in names if name in self._rules.limits)

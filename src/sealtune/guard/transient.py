@@ -10,6 +10,7 @@ import re
 import select
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ NAMESPACES = ("mnt", "net", "pid", "ipc", "uts", "user")
 RUN = "/run"
 PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 """What a path in a sudoers line or a unit may hold without being quoted."""
+MEETING = re.compile(r"sealtune-guard-([0-9]+)-\w{8}")
+"""A directory below `RUN` where the session of this process id waits for its guard."""
 PROPERTIES = (
     "Type=exec",
     "Description=sealtune's guard: writes kernel parameters for one session, and puts them back",
@@ -99,6 +102,8 @@ def obstacle() -> str:
 
     if shutil.which("systemd-run") is None:
         return "systemd-run is not installed"
+    if not _can_hold():
+        return "this Python or this kernel cannot hold a process (no pidfd_open)"
     if not _is_at_home():
         # systemd would start it in its own: another network, other files.
         return "this process has namespaces of its own"
@@ -108,14 +113,29 @@ def obstacle() -> str:
 
 
 def attempt() -> str:
-    """Start a unit that does nothing; return why that failed, and nothing when it did not."""
+    """Start a unit that does nothing; return why that failed, and nothing when it did not.
+
+    It has the interpreter and the properties of a session's guard, but restores nothing.
+    """
     if reason := obstacle():
         return reason
+    nothing = [sys.executable, "-I", "-S", "-c", "0"]
     try:
-        _run("--property=Type=exec", "true")
+        _run(nothing, at_end=nothing)
     except (OSError, GuardError) as error:
         return str(error)
     return ""
+
+
+def _can_hold() -> bool:
+    """Whether there are pidfds: not in every build of Python, and not before Linux 5.3."""
+    if not (hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")):
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
 
 
 def _is_at_home() -> bool:
@@ -137,30 +157,47 @@ def _meet(name: str, command: Sequence[str]) -> socket.socket:
             raise GuardError(f"a unit cannot name {path}")
     from tempfile import mkdtemp
 
-    folder = mkdtemp(prefix="sealtune-guard-", dir=RUN)  # of root alone: nobody else comes
+    _sweep()
+    # Of root alone: nobody else comes.
+    folder = mkdtemp(prefix=f"sealtune-guard-{os.getpid()}-", dir=RUN)
     path = os.path.join(folder, "socket")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as listener:
             listener.bind(path)
             listener.listen(1)
             listener.settimeout(_START_SECONDS)
-            properties = [*PROPERTIES, f"ExecStopPost={' '.join([*command, 'restore'])}"]
-            asked = [f"--property={one}" for one in properties]
-            _run(f"--unit={name}", *asked, "--", *command, "meet", path)
+            _run([*command, "meet", path], f"--unit={name}", at_end=[*command, "restore"])
             connection, _ = listener.accept()
             return connection
     finally:
-        with suppress(OSError):  # else the guard has removed it
-            os.unlink(path)
-        with suppress(OSError):
-            os.rmdir(folder)
+        _remove(folder)
 
 
-def _run(*arguments: str) -> None:
-    command = ["systemd-run", "--quiet", "--collect", "--no-ask-password", *arguments]
+def _sweep() -> None:
+    """Remove what sessions have left that were killed before their guard came."""
+    with suppress(OSError):
+        for name in os.listdir(RUN):
+            folder = os.path.join(RUN, name)
+            if (found := MEETING.fullmatch(name)) and not os.path.exists(f"/proc/{found[1]}"):
+                status = os.lstat(folder)
+                if status.st_mode == stat.S_IFDIR | 0o700 and status.st_uid == os.geteuid():
+                    _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    with suppress(OSError):  # else the guard has removed it
+        os.unlink(os.path.join(folder, "socket"))
+    with suppress(OSError):
+        os.rmdir(folder)
+
+
+def _run(command: Sequence[str], *options: str, at_end: Sequence[str]) -> None:
+    """Start a unit of `command`, and of `at_end` once that has ended in whatever way."""
+    properties = [*PROPERTIES, f"ExecStopPost={' '.join(at_end)}"]
+    asked = [*options, *(f"--property={one}" for one in properties)]
     try:
         done = subprocess.run(
-            command,
+            ["systemd-run", "--quiet", "--collect", "--no-ask-password", *asked, "--", *command],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=_START_SECONDS,

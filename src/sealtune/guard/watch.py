@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -49,7 +50,8 @@ class Watch:
     def __init__(self, proc: str = "/proc", log: str = "/dev/kmsg") -> None:
         self._log: int | None = None
         with suppress(OSError):
-            self._log = os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+            self._log = os.open(log, flags)
         self._files = {}
         for name in _FILES:
             try:
@@ -91,8 +93,7 @@ class Watch:
 
     def start(self) -> None:
         """Count from now on: what came before is not the doing of what is written next."""
-        if self._log is not None:
-            os.lseek(self._log, 0, os.SEEK_END)
+        self._log, self._excused = _at_its_end(self._log), 0.0
         self._lasting = {name: deque[float](maxlen=looks) for name, looks in LOOKS.items()}
         self._before, self._when = self._counters(), time.monotonic()
 
@@ -122,7 +123,7 @@ class Watch:
             self._before["killed"] = counters["killed"]
             self._before["hung_tasks"] = counters["hung_tasks"]
         said = [self._judged(name, value, total / 1024) for name, value in found.items()]
-        if grown["killed"] > 0 and (killed := grown["killed"] - self._elsewhere()) > 0:
+        if killed := self._not_excused(grown["killed"]):
             said.append(f"the kernel killed {killed:.0f} processes for want of memory")
         return "; ".join(filter(None, said)) or None
 
@@ -150,6 +151,16 @@ class Watch:
             "killed": _number(vmstat, "\noom_kill "),
         }
 
+    def _not_excused(self, grown: float) -> float:
+        """Return how many of the kills that were counted since the last look are not excused."""
+        excused, self._excused = self._excused, 0.0
+        if grown <= 0:
+            return 0.0
+        excused += self._elsewhere()
+        # The log is read after the counters: what it tells of too many, the next look counts.
+        self._excused = max(0.0, excused - grown)
+        return max(0.0, grown - excused)
+
     def _elsewhere(self) -> int:
         """Return how many kills the log tells of that were for a limit of somebody else's."""
         found, record = 0, b" "
@@ -171,6 +182,22 @@ class Watch:
         return "" if descriptor is None else os.pread(descriptor, 65536, 0).decode()
 
 
+def _at_its_end(log: int | None) -> int | None:
+    """Return `log` with nothing left to read; ``None``, and closed, if it is no log at all.
+
+    In containers it may be a link to a terminal, or a FIFO.
+    """
+    if log is None:
+        return None
+    with suppress(OSError):
+        mode = os.fstat(log).st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISREG(mode):
+            os.lseek(log, 0, os.SEEK_END)
+            return log
+    os.close(log)
+    return None
+
+
 def _number(text: str, key: str) -> float:
     words = (text.partition(key)[2] if key else text).split(maxsplit=1)
     return float(words[0]) if words else 0.0
@@ -179,10 +206,12 @@ def _number(text: str, key: str) -> float:
 def _is_others(line: bytes) -> bool:
     """Whether a line of the log tells of a kill for a control group's limit, not a benchmark's.
 
-    What the kernel itself says has a priority of one digit. What cannot be read is not excused.
+    What the kernel itself says has a priority of 0 to 7, what programs write has 8 or more. What
+    cannot be read is not excused.
     """
     text = line.partition(b";")[2]
     marked = text.rpartition(b" oom_score_adj:")[1:]
     in_group = text.startswith(b"Memory cgroup out of memory: Killed process ")
     value = marked[1].split()[:1] if marked[0] else []
-    return line[1:2] == b"," and in_group and value not in ([], [_FIRST_TO_DIE])
+    from_kernel = b"0" <= line[:1] <= b"7" and line[1:2] == b","
+    return from_kernel and in_group and value not in ([], [_FIRST_TO_DIE])
