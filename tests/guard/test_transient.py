@@ -1,11 +1,14 @@
 """Root's guard as a unit of systemd, with a systemd-run that only starts what it is told to."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +41,8 @@ def systemd_run(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    monkeypatch.setattr(transient, "RUN", str(tmp_path))
+    run = tempfile.mkdtemp(prefix="r")  # the way to a socket may be 107 bytes long
+    monkeypatch.setattr(transient, "RUN", run)
     monkeypatch.setattr(transient, "_START_SECONDS", 5.0)
 
     def put(text):
@@ -46,7 +50,8 @@ def systemd_run(tmp_path, monkeypatch):
         program.write_text(text)
         program.chmod(0o755)
 
-    return put
+    yield put
+    shutil.rmtree(run)
 
 
 @pytest.fixture
@@ -111,11 +116,11 @@ def test_a_unit_that_hangs_is_killed(unit):
     assert b"" == guard._link.receive(1)
 
 
-def test_nothing_is_left_of_the_meeting(unit, tmp_path):
+def test_nothing_is_left_of_the_meeting(unit):
     """
     The socket was for the guard alone: once it has come, there is none.
     """
-    assert not list(tmp_path.glob("sealtune-guard-*"))
+    assert not list(Path(transient.RUN).glob("sealtune-guard-*"))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +128,7 @@ def test_nothing_is_left_of_the_meeting(unit, tmp_path):
     [("exit 1", "failed: no bus"), ("exit 0", "timed out"), ("exec sleep 9", "did not answer")],
 )
 def test_without_an_answering_systemd_the_guard_is_a_child(
-    systemd_run, monkeypatch, tmp_path, program, reason
+    systemd_run, monkeypatch, program, reason
 ):
     """
     systemd-run refuses, starts nothing, or hangs: root gets a guard all the same, and no rest.
@@ -137,7 +142,7 @@ def test_without_an_answering_systemd_the_guard_is_a_child(
     assert ("child", *command) == access.connect()
     with pytest.raises((GuardError, OSError), match=reason):
         transient.Unit(command)
-    assert not list(tmp_path.glob("sealtune-guard-*"))
+    assert not list(Path(transient.RUN).glob("sealtune-guard-*"))
 
 
 def test_doctor_tells_why_systemd_does_not_hold_the_guard(systemd_run, monkeypatch, tmp_path):
@@ -210,31 +215,32 @@ def _is_a_child_for_want_of_pidfds(monkeypatch):
     assert "cannot hold a process (no pidfd_open)" in transient.attempt()
 
 
-def test_what_a_killed_session_left_is_removed_by_the_next(systemd_run, monkeypatch, tmp_path):
+def test_what_a_killed_session_left_is_removed_by_the_next(systemd_run, monkeypatch):
     """
     Its socket goes; those of living sessions, other users and modes, and links are left alone.
     """
+    run = Path(transient.RUN)
     child = subprocess.Popen(["true"])
     child.wait()
     dead, alive = f"sealtune-guard-{child.pid}-abcd_123", f"sealtune-guard-{os.getpid()}-abcd_123"
     opened, link = f"sealtune-guard-{child.pid}-opened12", f"sealtune-guard-{child.pid}-linked12"
     other = f"sealtune-guard-{child.pid}"
     for name in (dead, alive, opened, other):
-        (tmp_path / name).mkdir(mode=0o700)
-        (tmp_path / name / "socket").touch()
-    (tmp_path / opened).chmod(0o755)
-    (tmp_path / link).symlink_to(tmp_path / alive)
+        (run / name).mkdir(mode=0o700)
+        (run / name / "socket").touch()
+    (run / opened).chmod(0o755)
+    (run / link).symlink_to(run / alive)
     systemd_run("#!/bin/sh\nexit 1\n")
     with monkeypatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: 4711)
         with pytest.raises(GuardError):
             transient.Unit([sys.executable])
-    assert (tmp_path / dead / "socket").exists()
+    assert (run / dead / "socket").exists()
     with pytest.raises(GuardError):
         transient.Unit([sys.executable])
-    left = {path.name for path in tmp_path.glob("sealtune-guard-*")}
+    left = {path.name for path in run.glob("sealtune-guard-*")}
     assert {alive, opened, link, other} == left
-    assert (tmp_path / alive / "socket").exists()
+    assert (run / alive / "socket").exists()
 
 
 def test_the_place_of_meeting_names_its_session(unit, tmp_path):
