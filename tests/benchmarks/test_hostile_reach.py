@@ -64,7 +64,7 @@ def test_without_its_own_tmp_it_does_not_get_the_machines(workdir: Path, deed: s
     script.write_text(f"""
 import os
 place = os.environ["TMPDIR"]
-strange = [name for name in os.listdir("/tmp") if "sealtune-test" not in name]
+strange = [name for name in os.listdir("/tmp") if "sealtune-bait" in name]
 os.rename(place, place + os.urandom(4).hex())
 {deed}
 print(1 + len(strange))
