@@ -15,6 +15,7 @@ from sealtune.errors import BenchmarkFailedError
 
 PREFIX = "sealtune-"
 LEAST_BYTES = 16 * MEBIBYTE
+STALE_SECONDS = 0.5
 REMOVE_SECONDS = 5.0
 
 
@@ -124,9 +125,9 @@ def run_in_group(
     )
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path, seconds: float = REMOVE_SECONDS) -> None:
     """Remove a group, waiting until the kernel has seen the last of its processes go."""
-    deadline = time.monotonic() + REMOVE_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         try:
             path.rmdir()
@@ -145,5 +146,6 @@ def _remove_stale(root: Path) -> None:
     for path in root.glob(f"{PREFIX}*-*"):
         owner = path.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdecimal() and not Path("/proc", owner).exists():
-            with contextlib.suppress(OSError):
-                path.rmdir()
+            # Whoever was killed a moment ago may still be on its way out of it.
+            with contextlib.suppress(BenchmarkFailedError):
+                _remove(path, STALE_SECONDS)

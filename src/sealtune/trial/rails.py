@@ -27,9 +27,6 @@ _TAILS = ("p99" + _BAD, "p95" + _BAD, "p99", "p95")
 """What is compared, if both runs have it. Parts, because a tail that is long now and then does not
 show in the middle one of their percentiles, which is what is reported."""
 
-FEWEST_PARTS = 10
-"""Of fewer, the bad tenth is the worst one, which is no fair figure beside a longer run's."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rails:
@@ -39,7 +36,6 @@ class Rails:
         limits: For the guard, which looks while a setting is held; see `sealtune.guard.watch`.
         tails_ms: Worst latency of a baseline run [ms]: per percentile of the whole run, and of the
             bad tenth of its parts.
-        parts: Fewest parts of a baseline run, 0 if none was measured in parts.
         errors: Worst share of failed operations of a baseline run; failed operations per second
             where the share is not known.
         advice: What the person should know, whole sentences.
@@ -47,7 +43,6 @@ class Rails:
 
     limits: Mapping[str, float] = field(default_factory=dict)
     tails_ms: Mapping[str, float] = field(default_factory=dict)
-    parts: int = 0
     errors: float = 0.0
     advice: tuple[str, ...] = ()
 
@@ -85,9 +80,7 @@ class Rails:
             name: max(wait, self.tails_ms.get(name, 0.0)) for name, wait in _tails(run).items()
         }
         errors = max(self.errors, _errors(run)[0])
-        parts = len(run.intervals) if run.tails_ms else 0
-        parts = min(parts, self.parts) or parts or self.parts
-        return replace(self, tails_ms={**self.tails_ms, **tails}, parts=parts, errors=errors)
+        return replace(self, tails_ms={**self.tails_ms, **tails}, errors=errors)
 
     def judge(self, run: Measurement) -> str | None:
         """Return which rail a trial's finished run breached, ``None`` when it may count.
@@ -100,7 +93,9 @@ class Rails:
 
     def _tail(self, run: Measurement) -> str | None:
         # The longest percentile that both have: one of them may come without, cut short.
-        if run.cut_short or len(run.intervals) < FEWEST_PARTS <= self.parts:
+        # Of few parts the bad tenth is the worst one, which is no fair figure for a run that was
+        # ended early; one that has few because they took so long is what is looked for.
+        if run.cut_short:
             run = replace(run, tails_ms={})
         waits = _tails(run)
         name = next((n for n in _TAILS if n in waits and n in self.tails_ms), None)
