@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from tests.kernel.chaos.kills import Kill
 
 CLEAR_SECONDS = 10.0
-END_SECONDS = 60.0
-"""A database is given half a minute to shut down before it is killed."""
+END_SECONDS = 30.0
 _CLEAR_ENDS = (0, 3, 4, 130)
 """Exit codes of verdicts, and of a session that was told to end."""
 
