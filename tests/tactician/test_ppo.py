@@ -1,6 +1,7 @@
 """PPO: it learns within a few dozen trials, stays finite, and leaves no trace in global state."""
 
 import random
+import tempfile
 
 import numpy as np
 import pytest
@@ -67,6 +68,17 @@ def test_trials_far_outside_the_policy_do_no_harm():
         mean, deviation = policy.gaussian()
         assert np.isfinite(mean).all()
         assert ((deviation > 0.09) & (deviation < 0.81)).all()
+
+
+def test_a_policy_leaves_nothing_in_the_temporary_directory(tmp_path, monkeypatch):
+    """stable-baselines3 makes a directory there for its logs; a search writes none."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    policy = Policy(2, OPTIONS, 0)
+    actions = policy.propose(8)
+    policy.learn(actions, actions[:, 0])
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_global_random_state_is_left_alone():

@@ -87,7 +87,7 @@ class Policy:
     ) -> None:
         import torch
         from stable_baselines3 import PPO
-        from stable_baselines3.common.logger import configure
+        from stable_baselines3.common.logger import Logger
 
         torch.set_num_threads(1)
         self._generator = np.random.default_rng([seed, 1])
@@ -111,7 +111,8 @@ class Policy:
                 device="cpu",
                 verbose=0,
             )
-            self._ppo.set_logger(configure(None, []))
+            # Not `configure`: without a folder it makes an empty one in /tmp for every policy.
+            self._ppo.set_logger(Logger(folder=None, output_formats=[]))
             # A fresh policy proposes exactly the start on average.
             policy: Any = self._ppo.policy
             torch.nn.init.zeros_(policy.action_net.weight)
