@@ -4,6 +4,7 @@
     python -m bench.on_kernel --table FILE.jsonl
     python -m bench.on_kernel --dry-run --out FILE.jsonl
     sudo python -m bench.on_kernel --again FILE.jsonl --rounds 18 --out AGAIN.jsonl
+    python -m bench.on_kernel --table AGAIN.jsonl MORE.jsonl
 
 For each recorded scenario and each seed all tacticians search on the same machine at the same
 time, taking turns, each learning from its own trials. Then what each recommends, the best recorded
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from bench.on_kernel.book import Book, Told, read_book
 from bench.on_kernel.outcome import trials_of
+from bench.on_kernel.pooling import pool
 from bench.on_kernel.sitting import TimeUpError, sit, sit_again
 from bench.on_kernel.study import SCENARIOS, SURFACES, Ready, Wishes, prepare_scenario
 from bench.on_kernel.table import tables
@@ -176,8 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _table(path: Path) -> int:
-    print(tables(read_book(path)))
+def _table(paths: Sequence[Path]) -> int:
+    print(tables(pool({path: read_book(path) for path in paths})))
     return 0
 
 
@@ -199,7 +201,7 @@ def _run(chosen: argparse.Namespace) -> int:
         again=chosen.again,
     )
     if bench(wishes, chosen.out, minutes=chosen.minutes_most, say=_say):
-        return _table(chosen.out)
+        return _table([chosen.out])
     return 0
 
 
@@ -228,7 +230,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="simulated; touches nothing")
     parser.add_argument("--out", type=Path, help="file of the runs; begun, or gone on with")
     parser.add_argument("--again", type=Path, metavar="FILE", help="only confirm FILE's anew")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="print a file's tables; no run")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        nargs="+",
+        help="print a file's tables, no run; several of --again are read as one",
+    )
     return parser
 
 

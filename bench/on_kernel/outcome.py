@@ -13,7 +13,7 @@ from sealtune.space.knobs import Setting
 from sealtune.tactician import SettingModel, TrialRecord
 from sealtune.tactician.record import merits
 from sealtune.verdict import MINIMUM_GAIN, Sentinels, looks_within
-from sealtune.verdict.bounds import Interval, calibrated_interval
+from sealtune.verdict.bounds import Interval, interval_towards
 from sealtune.verdict.pairs import log_ratio, usable
 from sealtune.verdict.statistics import hodges_lehmann, hodges_lehmann_rows
 
@@ -153,9 +153,12 @@ class Outcome:
         return dict(next(iter(self.rounds[seed].values()))[arm].setting)
 
     def confirmed(self, seed: int, arm: str) -> Interval:
-        """Return the logarithmic gain of one recommendation with its calibrated interval."""
+        """Return the logarithmic gain of one recommendation with its calibrated interval.
+
+        More rounds than the last look has, pooled from several files, are as wide as that look.
+        """
         values = self.gains[arm][list(self.searches).index(seed)]
-        return calibrated_interval(values, looks_within(self.study.rounds))
+        return interval_towards(values, looks_within(self.study.rounds))
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

@@ -179,29 +179,37 @@ def signals_interrupt() -> Iterator[None]:
     """Make SIGTERM and SIGHUP end a session as Ctrl-C does: parameters back, trials kept.
 
     SIGINT too: a shell starts its background jobs with it ignored, and a session has to end. An
-    ignored SIGHUP stays so: with ``nohup`` a session is meant to outlive its terminal.
+    ignored SIGHUP stays so: with ``nohup`` a session is meant to outlive its terminal. Ctrl-Z does
+    nothing: the guard takes a session that stands still for a dead one and undoes it.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handling(interrupt):
+    with _handling(interrupt), _handling(_pass_over, (signal.SIGTSTP,)):
         yield
 
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
     """Keep an impatient Ctrl-C from breaking into a restore, which ends the session anyway."""
-    with _handling(lambda _number, _frame: None):
+    with _handling(_pass_over):
         yield
 
 
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing; unlike with SIG_IGN, programs that are started get their default back."""
+
+
 @contextlib.contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handling(
+    handler: Callable[[int, FrameType | None], None],
+    numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+) -> Iterator[None]:
     # Masking signals would not do: another thread takes them, and Python still runs the handler.
     kept = {}
     with contextlib.suppress(ValueError):  # not the main thread: whoever owns it decides
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in numbers:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 kept[number] = signal.signal(number, handler)
     try:

@@ -6,12 +6,14 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from bench.on_kernel import __main__ as program
 from bench.on_kernel import lane, sitting
 from bench.on_kernel.book import Book, read_book
 from bench.on_kernel.lines import AS_FOUND, RECORDED
-from bench.on_kernel.outcome import arms_of, rounds_left, trials_of
+from bench.on_kernel.outcome import arms_of, outcomes, rounds_left, trials_of
+from bench.on_kernel.pooling import pool
 from bench.on_kernel.table import tables
 
 from sealtune.benchmarks.measurement import Measurement, failed
@@ -192,6 +194,30 @@ def test_recommendations_are_confirmed_anew(run_bench, wishes, tmp_path):
     assert "searches of another file, 9 confirming rounds" in tables(told)
     with pytest.raises(ConfigError, match="trials: 0 there"):
         run_bench(path)
+
+
+def test_confirmations_of_the_same_searches_are_read_as_one(run_bench, tmp_path):
+    """6 and 9 fresh rounds are 15; other searches and files with searches are refused."""
+    searched, other = tmp_path / "runs.jsonl", tmp_path / "other.jsonl"
+    few, more, others = (tmp_path / f"{name}.jsonl" for name in ("few", "more", "others"))
+    run_bench(searched)
+    run_bench(other, trials=9)
+    run_bench(few, again=searched, rounds=6)
+    run_bench(more, again=searched, rounds=9)
+    run_bench(others, again=other, rounds=6)
+    told = {path: read_book(path) for path in (few, more, others, searched)}
+    pooled = pool({path: told[path] for path in (few, more)})
+    (outcome,) = outcomes(pooled)
+
+    gains = outcomes(told[few])[0].gains[RECORDED], outcomes(told[more])[0].gains[RECORDED]
+    assert outcome.gains[RECORDED].tolist() == np.hstack(gains).tolist()
+    assert "15 confirming rounds" in tables(pooled)
+    with pytest.raises(ConfigError, match="confirms other searches"):
+        pool({path: told[path] for path in (few, others)})
+    with pytest.raises(ConfigError, match="holds searches"):
+        pool({path: told[path] for path in (searched, few)})
+    with pytest.raises(ConfigError, match="holds another comparison"):
+        pool({path: told[path] for path in (few, searched)})
 
 
 def test_a_search_that_is_not_complete_is_not_confirmed_anew(run_bench, tmp_path):

@@ -238,7 +238,7 @@ def test_the_result_is_handed_over_also_when_it_cannot_be_kept(monkeypatch, caps
     """
     ``--json - --apply``: applying fails, and stdout holds the document all the same.
     """
-    from sealtune.cli import keep, session
+    from sealtune.cli import keep, output, session
 
     result = SimpleNamespace(
         verdict="improved", simulated=False, success=True, session="x", as_dict=lambda: {"a": 1}
@@ -250,7 +250,7 @@ def test_the_result_is_handed_over_also_when_it_cannot_be_kept(monkeypatch, caps
     monkeypatch.setattr(keep, "apply_session", fail)
     monkeypatch.setattr(session, "_talk_through", lambda *_arguments, **_options: result)
     with pytest.raises(ApplyError):
-        session.hold_session(Request(), yes=True, keep=True, json_file="-")
+        session.hold_session(Request(), yes=True, keep=True, document=output.Document("-"))
     assert json.loads(capsys.readouterr().out) == {"a": 1}
 
 
@@ -265,6 +265,22 @@ def test_json_on_stdout_is_nothing_but_json(sealtune):
     result = json.loads(done.stdout)
     assert result["simulated"] is True
     assert result["verdict"] in ("improved", "none", "worse", "unsafe")
+
+
+def test_a_result_that_is_there_already_is_replaced_with_force_only(sealtune, tmp_path):
+    """
+    ``--json FILE`` refuses before anything is measured, and names the way out.
+    """
+    kept = tmp_path / "result.json"
+    kept.write_text("last night's")
+    asked = ["optimize", CACHE, "-n", "4", "--dry-run", "--yes", "--tactician", "random"]
+    refused = sealtune(*asked, "--json", str(kept))
+    assert refused.returncode == 10
+    assert "--force" in refused.stderr
+    assert "SIMULATED" not in refused.stdout
+    assert kept.read_text() == "last night's"
+    sealtune(*asked, "--json", str(kept), "--force")
+    assert json.loads(kept.read_text())["simulated"] is True
 
 
 def test_every_line_of_a_dry_run_on_a_pipe_says_simulated(sealtune):

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -190,6 +192,22 @@ def test_an_impatient_ctrl_c_does_not_break_into_a_restore():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
     assert done == ["restored"]
+
+
+def test_ctrl_z_does_not_stop_a_session():
+    """
+    A session that stood still would be undone by the guard, and leave the terminal in disorder.
+    """
+    session = (
+        "import os, signal; from sealtune.workbench import signals_interrupt\n"
+        "with signals_interrupt(): os.kill(os.getpid(), signal.SIGTSTP)"
+    )
+    # A group of its own in our session: an orphaned one would not be stopped in any case.
+    program = subprocess.Popen([sys.executable, "-c", session], process_group=0)
+    _, status = os.waitpid(program.pid, os.WUNTRACED)
+    program.kill()
+    assert os.WIFEXITED(status)
+    assert os.WEXITSTATUS(status) == 0
 
 
 def test_a_slower_benchmark_than_planned_says_how_many_minutes_would_do(store, monkeypatch):

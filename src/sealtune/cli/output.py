@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from sealtune.errors import InputError
 
@@ -51,20 +52,50 @@ def _is_our_output(path: Path) -> bool:
     return False
 
 
-def check_writable(target: str | None) -> None:
-    """Refuse a file that cannot be written now, not after the whole run.
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The file that ``--json`` asks for.
 
-    Raises:
-        InputError: It cannot.
+    Attributes:
+        target: Its name; ``-`` is stdout, ``None`` is none.
+        replace: It may replace a file that is there.
     """
-    if target in (None, "-"):
-        return
-    path = Path(str(target))
-    writable = os.access(path, os.W_OK) and not os.path.isdir(path)  # `Path.is_dir` may raise
-    if not os.path.lexists(path):
-        with contextlib.suppress(OSError):
-            path.touch()
-            path.unlink()
-            writable = True
-    if not writable:
-        raise InputError(f"--json {path}: cannot be written", fix=_WRITABLE)
+
+    target: str | None = None
+    replace: bool = False
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether stdout belongs to the document."""
+        return self.target == "-"
+
+    def check(self) -> None:
+        """Refuse a file that cannot be written now, not after the whole run.
+
+        Raises:
+            InputError: It cannot, or it is there already.
+        """
+        if self.target is None or self.to_stdout:
+            return
+        path = Path(self.target)
+        writable = os.access(path, os.W_OK) and not os.path.isdir(path)  # `Path.is_dir` may raise
+        if not os.path.lexists(path):
+            with contextlib.suppress(OSError):
+                path.touch()
+                path.unlink()
+                writable = True
+        if not writable:
+            raise InputError(f"--json {path}: cannot be written", fix=_WRITABLE)
+        if not self.replace:
+            refuse_replacing(path)
+
+    def write(self, text: str, stdout: TextIO) -> None:
+        """Write `text` there; what was there at `check` has been agreed upon.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        if self.to_stdout:
+            print(text, file=stdout)
+        elif self.target is not None:
+            write_file(Path(self.target), text + "\n")

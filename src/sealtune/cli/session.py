@@ -3,13 +3,12 @@
 import contextlib
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from sealtune.cli.asking import confirmed, planner_for
 from sealtune.cli.dashboard import Page
 from sealtune.cli.offering import offer
-from sealtune.cli.output import check_writable, console, write_file
+from sealtune.cli.output import Document, console
 
 if TYPE_CHECKING:
     from sealtune.cli.asking import Planner
@@ -23,7 +22,7 @@ def hold_session(
     *,
     yes: bool,
     keep: bool | None,
-    json_file: str | None,
+    document: Document,
     resume: str | None = None,
     planner: "Planner | None" = None,
 ) -> int:
@@ -34,18 +33,18 @@ def hold_session(
         page: The dashboard of the session; ``None`` is none.
         yes: Begin without asking.
         keep: Keep a confirmed gain; ``None`` asks.
-        json_file: Where the whole result goes; ``-`` is stdout, and people read stderr then.
+        document: Where the whole result goes; if to stdout, people read stderr.
         resume: The interrupted session to go on with.
         planner: Makes the plan; ``None`` is the usual one.
 
     Raises:
-        InputError: `json_file` cannot be written, or there is no terminal to ask on.
+        InputError: `document` cannot be written, or there is no terminal to ask on.
     """
-    check_writable(json_file)
+    document.check()
     page = page or Page(wanted=False)
     # With `--json -` stdout belongs to the document; people read stderr then.
     stdout = sys.stdout
-    for_people = sys.stderr if json_file == "-" else stdout
+    for_people = sys.stderr if document.to_stdout else stdout
     with contextlib.redirect_stdout(for_people), page:
         planner = planner or planner_for(None, None)
         result = _talk_through(request, planner, page, yes=yes, resume=resume)
@@ -55,7 +54,7 @@ def hold_session(
         try:
             offer(result, keep)
         finally:
-            _hand_over(result, json_file, stdout)
+            document.write(json.dumps(result.as_dict(), indent=2, default=str), stdout)
         if result.verdict != "interrupted":  # who ended it has seen enough
             page.linger()
     return result.exit_code
@@ -84,13 +83,3 @@ def _talk_through(
             result = tune(made, store, notify, resume=resume)
     screen.print(result_text(result.as_dict()))
     return result
-
-
-def _hand_over(result: "Result", target: str | None, stdout: TextIO) -> None:
-    if target is None:
-        return
-    text = json.dumps(result.as_dict(), indent=2, default=str)
-    if target == "-":
-        print(text, file=stdout)
-    else:
-        write_file(Path(target), text + "\n")

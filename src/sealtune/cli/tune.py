@@ -35,14 +35,14 @@ from sealtune.cli.options import (
     Yes,
     names,
 )
-from sealtune.cli.output import console, refuse_replacing, write_file
+from sealtune.cli.output import Document, console, refuse_replacing, write_file
 from sealtune.cli.session import hold_session
 from sealtune.errors import InputError
 
 if TYPE_CHECKING:
     from sealtune.request import Request
 
-_WITH_RESUME = ("resume", "session", "yes", "apply", "json_file", "dashboard")
+_WITH_RESUME = ("resume", "session", "yes", "apply", "json_file", "force", "dashboard")
 """What may be said of a session that was begun already."""
 
 
@@ -75,6 +75,7 @@ def optimize(
     dry_run: DryRun = False,
     dashboard: Dashboard = False,
     json_file: JsonFile = None,
+    force: Force = False,
     run_seconds: RunSeconds = None,
     workdir: Workdir = None,
     approve_command: Approve = None,
@@ -105,8 +106,9 @@ def optimize(
     if show_prompt:
         return _show_prompt(request)
     planner = planner_for(record, replay)
+    document = Document(json_file, replace=force)
     page = Page(wanted=dashboard)
-    return hold_session(request, page, yes=yes, keep=apply, json_file=json_file, planner=planner)
+    return hold_session(request, page, yes=yes, keep=apply, document=document, planner=planner)
 
 
 def plan(
@@ -190,6 +192,7 @@ def run(
     dry_run: DryRun = False,
     dashboard: Dashboard = False,
     json_file: JsonFile = None,
+    force: Force = False,
     run_seconds: RunSeconds = None,
     workdir: Workdir = None,
     approve_command: Approve = None,
@@ -199,9 +202,10 @@ def run(
     from sealtune.space.config import load_config
 
     _check_alone(context, resume=resume)
+    document = Document(json_file, replace=force)
     page = Page(wanted=dashboard)
     if resume:
-        return _resume(session, page, yes=yes, keep=apply, json_file=json_file)
+        return _resume(session, page, yes=yes, keep=apply, document=document)
     if config is None:
         raise InputError("no config given", fix="sealtune run CONFIG.json, or --resume")
     request = Request(
@@ -218,7 +222,7 @@ def run(
         approved_command=approve_command,
         command=_command_line(),
     )
-    return hold_session(request, page, yes=yes, keep=apply, json_file=json_file)
+    return hold_session(request, page, yes=yes, keep=apply, document=document)
 
 
 def _check_alone(context: typer.Context, *, resume: bool) -> None:
@@ -246,12 +250,12 @@ def _check_alone(context: typer.Context, *, resume: bool) -> None:
 
 
 def _resume(
-    wanted: str | None, page: Page, *, yes: bool, keep: bool | None, json_file: str | None
+    wanted: str | None, page: Page, *, yes: bool, keep: bool | None, document: Document
 ) -> int:
     from sealtune.entry import resumable_request
 
     request, session = resumable_request(wanted)
-    return hold_session(request, page, yes=yes, keep=keep, json_file=json_file, resume=session)
+    return hold_session(request, page, yes=yes, keep=keep, document=document, resume=session)
 
 
 def _show_prompt(request: "Request") -> int:
