@@ -1,8 +1,9 @@
-"""Take the documentation's pictures of the dashboard from a real session on this kernel.
+"""Take the documentation's pictures of dashboard and report from a real session on this kernel.
 
 As root, on a quiet machine: ``python -m tests.web.pictures docs/img``. Runs one session
-of five minutes, and looks at it in its search and after its verdict, at three widths in both
-themes. With ``--dry-run`` the session is simulated, and every picture says so.
+of six minutes, and looks at it in its search and after its verdict, at three widths in both
+themes, and once at the whole page; then at its report, offline. With ``--dry-run`` the session is
+simulated, and every picture says so.
 """
 
 import argparse
@@ -36,6 +37,28 @@ def take(browser: Any, address: str, folder: Path, state: str) -> None:
             page.wait_for_timeout(1500)  # the charts have been drawn
             page.screenshot(path=folder / f"dashboard-{state}-{width}-{theme}.png")
             context.close()
+
+
+def take_whole(browser: Any, address: str, target: Path) -> None:
+    """Write a picture of all that one scrolls through."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page.goto(address)
+    page.locator("#title").filter(has_not_text="No session").wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=target, full_page=True)
+    page.close()
+
+
+def take_report(browser: Any, file: Path, folder: Path) -> None:
+    """Write a picture of the report on a screen and one as on paper; there is no network."""
+    context = browser.new_context(viewport={"width": 1000, "height": 1560}, offline=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.screenshot(path=folder / "report-light.png")
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4 at 96 dots an inch
+    page.emulate_media(media="print")
+    page.screenshot(path=folder / "report-print.png")
+    context.close()
 
 
 def main() -> int:
@@ -74,12 +97,12 @@ def main() -> int:
             code = session.wait(LONGEST_SECONDS)
             time.sleep(1.0)
             take(browser, address, chosen.folder, "finished")
-            page = chosen.folder / "session.html"
+            take_whole(browser, address, chosen.folder / "dashboard-whole.png")
+            report = Path(place) / "report.html"
             subprocess.run(
-                [*program, "report", "last", "--force", "--html", str(page)],
-                env=environment,
-                check=True,
+                [*program, "report", "last", "--html", str(report)], env=environment, check=True
             )
+            take_report(browser, report, chosen.folder)
             return code
         finally:
             for process in (session, served):
