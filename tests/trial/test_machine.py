@@ -57,6 +57,19 @@ def test_a_trial_applies_refreshes_and_measures():
     assert benchmark.refreshed == [True]
 
 
+def test_every_trial_begins_at_the_originals():
+    """
+    Between two settings the values as found are in force: what the first one leaves in the kernel
+    is not measured with the second. Nothing is washed out where nothing was changed.
+    """
+    kernel = FakeKernel()
+    trial = MachineTrial(kernel, FakeBenchmark(), 1.0, fresh=False)
+    one, other = {"vm.swappiness": 10}, {"vm.dirty_ratio": 5}
+    for setting in ({}, one, other, {}, {}, one):
+        trial.measure(setting)
+    assert kernel.applied == [{}, one, {}, other, {}, {}, {}, one]
+
+
 def test_a_refused_value_is_a_failed_trial():
     """
     A value that the kernel refuses costs one failed trial and is never scored.

@@ -123,6 +123,25 @@ def test_the_verdict_is_worded_as_in_the_terminal(pages, tab, snapshots):
     expect(page.locator("#curve-says")).to_contain_text("a guess: only fresh pairs decide")
 
 
+@pytest.mark.parametrize("size", ["phone", "laptop"])
+def test_the_ends_of_a_narrow_interval_can_be_read(pages, tab, size):
+    """No two labels of the interval lie on each other, however near its ends are."""
+    verdict = pages.shown["done"]["verdict"]
+    gain = {**verdict["gain"], "estimate": 4.0, "ci_low": 3.7, "ci_high": 4.2}
+    pages.change("done", verdict={**verdict, "gain": gain})
+    page = drawn(tab(f"{pages.url}/session/done", size))
+    boxes = [label.bounding_box() for label in page.locator("#gain svg text").all()]
+    apart = [
+        one["x"] + one["width"] <= other["x"]
+        or other["x"] + other["width"] <= one["x"]
+        or abs(one["y"] - other["y"]) > 10
+        for at, one in enumerate(boxes)
+        for other in boxes[:at]
+    ]
+    assert len(boxes) >= 3
+    assert all(apart)
+
+
 def test_stopping_by_keyboard_alone(pages, tab):
     """Enter on the button asks first; Escape leaves the session alone; only the yes is sent."""
     page = drawn(tab(f"{pages.url}/session/confirm"))

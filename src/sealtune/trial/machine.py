@@ -11,6 +11,7 @@ from sealtune.errors import GuardError, KnobError, MeasurementError, WriteRefuse
 from sealtune.machine.metrics import MetricsWindow
 from sealtune.space.knobs import Setting
 from sealtune.trial.rails import Rails
+from sealtune.trial.washing import wash_out
 
 SETTLE_SECONDS = 0.3
 
@@ -54,6 +55,7 @@ class MachineTrial:
     ) -> None:
         self._kernel, self._adapter, self._device = kernel, adapter, device
         self._seconds, self._fresh, self._existing = seconds, fresh, existing
+        self._has_changed = False
         self.read_back: Setting = {}
         """What the kernel made of the last setting."""
         self.rails: Rails | None = None
@@ -64,6 +66,8 @@ class MachineTrial:
     ) -> Measurement:
         """Apply `setting` (empty: the originals), run the benchmark once, return what it gave.
 
+        Every run begins at the originals, whatever was measured before it: see `wash_out`.
+
         A kernel that refuses a value, a benchmark that fails and a breached guard rail all come
         back as a failed measurement; only a broken guard raises.
 
@@ -72,6 +76,11 @@ class MachineTrial:
         """
         began = time.monotonic()
         try:
+            if self._has_changed:
+                self._kernel.apply({})
+                wash_out()
+            washed = time.monotonic()
+            self._has_changed = bool(setting)
             self.read_back = dict(self._kernel.apply(self._existing(setting)))
         except (WriteRefusedError, KnobError) as error:
             return self._rails(failed(f"not accepted: {error}"))
@@ -95,8 +104,8 @@ class MachineTrial:
         run = replace(
             run,
             state={**state, **run.state},
-            seconds=time.monotonic() - ready + (refreshed - began),
-            settle_seconds=ready - refreshed,
+            seconds=time.monotonic() - ready + (refreshed - washed),
+            settle_seconds=ready - refreshed + (washed - began),
         )
         if self.rails is not None and not setting:
             self.rails = self.rails.beside(run)

@@ -21,6 +21,7 @@ const KEY = [
 let bounds = [-0.05, 0.05];
 let planned = 6;
 let minimum = null;
+let last = null;
 
 function options() {
   const hidden = { stroke: "transparent", points: { show: false }, spanGaps: true };
@@ -49,6 +50,7 @@ function options() {
       draw: [
         zeroLine,
         limitLine,
+        lastInterval,
         marks(PAIR, "dot", "--mark-trial", 3.5),
         marks(FAILED, "cross", "--mark-failed", 4),
       ],
@@ -70,6 +72,30 @@ function limitLine(plot) {
   context.restore();
 }
 
+/** Draw the newest interval as a bar: a line through one point alone cannot be seen. */
+function lastInterval(plot) {
+  if (!last) return;
+  const { ctx: context } = plot;
+  const x = plot.valToPos(last.pair, "x", true);
+  const [low, high, middle] = [last.low, last.high, last.estimate].map((ratio) =>
+    plot.valToPos(Math.log(ratio), "y", true),
+  );
+  const half = 5 * devicePixelRatio;
+  context.save();
+  context.fillStyle = colour("--band");
+  context.fillRect(x - 2 * half, high, 4 * half, low - high);
+  context.strokeStyle = colour("--mark-best");
+  context.lineWidth = 2 * devicePixelRatio;
+  context.beginPath();
+  for (const y of [low, high, middle]) {
+    const reach = y === middle ? 2 * half : half;
+    context.moveTo(x - reach, y);
+    context.lineTo(x + reach, y);
+  }
+  context.stroke();
+  context.restore();
+}
+
 const height = (width) => Math.round(Math.min(340, Math.max(220, width * 0.6)));
 const plot = chart(byId("pairs"), height, options);
 
@@ -86,7 +112,9 @@ export function drawPairs(snapshot) {
   planned = isOver(snapshot.state) ? pairs.length : Math.max(confirmation.planned, pairs.length);
   const ends = confirmation.course.flatMap((at) => [at.low, at.high]);
   bounds = ratioBounds([...pairs.map((pair) => pair.ratio), ...ends].map(logOf));
-  plot.set(columns(confirmation));
+  const drawn = columns(confirmation);
+  last = newest(confirmation, drawn);
+  plot.set(drawn);
   table(pairs);
 }
 
@@ -109,6 +137,11 @@ function columns({ pairs, course }) {
     reached.map((at) => logOf(at?.high)),
     reached.map((at) => logOf(at?.low)),
   ];
+}
+
+function newest({ course }, [numbers, , , estimates]) {
+  const at = estimates.findLastIndex((estimate) => estimate != null);
+  return at < 0 ? null : { ...course.at(-1), pair: numbers[at] };
 }
 
 function summary(snapshot, pairs) {

@@ -140,8 +140,12 @@ function drawGain(gain, minimum) {
     const x = at(minimum);
     parts.push(shape("line", { class: "m-limit", x1: x, x2: x, y1: 14, y2: 34 }));
   }
-  for (const end of [gain.ci_low, gain.ci_high]) {
-    if (Math.abs(Math.log(end)) / width > 0.2) parts.push(text(end, 50, percent(end)));
+  const ends = [gain.ci_low, gain.ci_high].filter((end) => Math.abs(Math.log(end)) / width > 0.2);
+  if (ends.length === 2 && share(gain.ci_high) - share(gain.ci_low) < 0.25) {
+    // On a telephone two labels this near would lie on each other.
+    parts.push(text(gain.ci_high, 50, ends.map(percent).join(" to ")));
+  } else {
+    for (const end of ends) parts.push(text(end, 50, percent(end)));
   }
   host.replaceChildren(shape("svg", { "aria-hidden": "true" }, ...parts));
 }
