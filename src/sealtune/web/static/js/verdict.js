@@ -104,8 +104,8 @@ function noiseText(noise) {
 function timeText(seconds) {
   return (
     `${clock(seconds.total)}: benchmark ${clock(seconds.benchmark)}, settling ` +
-    `${clock(seconds.settling)}, sealtune ${seconds.sealtune.toFixed(1)} s, ` +
-    `start-up ${seconds.start_up.toFixed(1)} s`
+    `${clock(seconds.settling)}, sealtune ${seconds.sealtune.toFixed(1)}\u00a0s, ` +
+    `start-up ${seconds.start_up.toFixed(1)}\u00a0s`
   );
 }
 
