@@ -13,7 +13,7 @@ from sealtune.space.knobs import Setting
 from sealtune.tactician import SettingModel, TrialRecord
 from sealtune.tactician.record import merits
 from sealtune.verdict import MINIMUM_GAIN, Sentinels, looks_within
-from sealtune.verdict.bounds import Interval, interval_towards
+from sealtune.verdict.bounds import Interval, calibrated_interval, interval_towards
 from sealtune.verdict.pairs import log_ratio, usable
 from sealtune.verdict.statistics import hodges_lehmann, hodges_lehmann_rows
 
@@ -155,10 +155,13 @@ class Outcome:
     def confirmed(self, seed: int, arm: str) -> Interval:
         """Return the logarithmic gain of one recommendation with its calibrated interval.
 
-        More rounds than the last look has, pooled from several files, are as wide as that look.
+        More rounds than the last look has come from several files alone; their interval is as
+        strict as that look's.
         """
         values = self.gains[arm][list(self.searches).index(seed)]
-        return interval_towards(values, looks_within(self.study.rounds))
+        looks = looks_within(self.study.rounds)
+        strict = interval_towards if len(values) > looks[-1] else calibrated_interval
+        return strict(values, looks)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

@@ -28,6 +28,8 @@ def pool(files: Mapping[Path, Told]) -> Told:
     for path, told in others:
         if _apart_from_rounds(told.study) != _apart_from_rounds(first.study):
             raise ConfigError(f"{path} holds another comparison than {first_path}", fix=_FIX)
+        if _found(told) != _found(first):
+            raise ConfigError(f"{path} began at other values than {first_path}", fix=_FIX)
         if _settings(told) != _settings(first):
             raise ConfigError(f"{path} confirms other searches than {first_path}", fix=_FIX)
         pooled = _joined(pooled, told)
@@ -36,6 +38,11 @@ def pool(files: Mapping[Path, Told]) -> Told:
 
 def _apart_from_rounds(study: Study) -> Study:
     return study.model_copy(update={"rounds": 0})
+
+
+def _found(told: Told) -> dict[str, dict[str, str]]:
+    """Return the values as found of each scenario: what every gain is counted from."""
+    return {name: dict(one.header.originals) for name, one in told.scenarios.items()}
 
 
 def _settings(told: Told) -> dict[tuple[str, int, str], dict[str, int | str]]:
