@@ -9,7 +9,7 @@ from sealtune.catalogue import load_catalogue
 from sealtune.catalogue.forbidden import forbidden_reason
 from sealtune.catalogue.loading import TOPICS
 from sealtune.chat import phrases
-from sealtune.chat.wishes import NO_WISHES, PARTS, Wishes, read_wishes
+from sealtune.chat.wishes import NO_WISHES, PARTS, Wishes, bare_limit, read_wishes
 from sealtune.strategist.reading import classify
 from sealtune.toolbox.topics import in_words
 
@@ -112,6 +112,8 @@ def _about_sessions(asked: str, sessions: tuple[str, ...]) -> Intent | None:
 
 
 def _about_tuning_again(asked: str, _sessions: tuple[str, ...]) -> Intent | None:
+    if (limit := bare_limit(asked)) is not None:
+        return Intent("again", wishes=limit)
     again = re.search(phrases.AGAIN, asked) is not None
     if not again and not re.search(phrases.WISH, asked):
         return None

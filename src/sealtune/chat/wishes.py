@@ -100,6 +100,15 @@ _GENERAL = re.compile(
     r"\b(anything|everything|settings?|parameters?|knobs?|stuff|things?|related)\b", re.I
 )
 
+_FLAG = re.compile(rf"--(?P<unit>minutes|trials)[ =]{_NUMBER}", re.I)
+_FILLER = re.compile(
+    r"\b(?:then|well|so|fine|sure|ok(?:ay)?|yes|all right|alright|please|now|instead|rather|"
+    r"take|use|make|let'?s|say|give|allow|try|spend|go|run|do|have|wait|can|may|could|would|will|"
+    r"it|you|i|we|that|this|yourself|is|be|in|for|at|up|to|with|most|about|only|just|how|what|"
+    r"and|but|a|another|enough|good|too)\b|[ ,.!?;]",
+    re.I,
+)
+
 
 PARTS = ("disk", "network", "memory", "cpu")
 """Topics that are parts of a machine; the others may be the workload itself."""
@@ -132,6 +141,18 @@ def read_wishes(text: str, topics: Collection[str] = ()) -> tuple[Wishes, str]:
         tuple(unknown),
     )
     return wishes, " ".join(rest.split()).strip(" ,;")
+
+
+def bare_limit(text: str) -> Wishes | None:
+    """Return the time or number of trials that is all that `text` says, ``None`` if it says more.
+
+    "then take 5 minutes" is one; "5 minutes of batch jobs" is a workload.
+    """
+    text = _FLAG.sub(lambda found: f"{found['number']} {found['unit']}", text)
+    found = _HALF.search(text) or _TIME.search(text) or _TRIALS.search(text)
+    if found is None or _FILLER.sub("", _without(text, found)):
+        return None
+    return read_wishes(found[0].strip())[0]
 
 
 def _minutes(text: str) -> tuple[float | None, str]:
