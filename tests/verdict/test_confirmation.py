@@ -63,6 +63,17 @@ def test_a_gain_below_the_smallest_worthwhile_one_is_not_improved(machine):
     assert "improved" == confirm(tiny.measure, CANDIDATE, minimum_gain=0.001).outcome
 
 
+def test_a_certain_gain_of_uncertain_worth_is_said_to_be_one(machine):
+    """
+    An interval from above 1 to both sides of the least worthwhile gain is "none", and says why.
+    """
+    found = confirm(machine(speeds(1.01), noise=0.003).measure, CANDIDATE, looks=(6,))
+
+    assert "none" == found.outcome
+    assert 1 < found.gain.ci_low < 1.01 < found.gain.ci_high
+    assert "some gain is certain, but not that it is 1%" in found.reason
+
+
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 def test_a_slower_setting_is_worse(machine, direction):
     """

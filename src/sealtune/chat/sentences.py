@@ -63,7 +63,8 @@ def result(ran: Result, explained: Result) -> str:
     elif ran["can_be_applied"]:
         lines.append("Every parameter is back as it was. The gain can be kept:")
     else:
-        lines.append("Every parameter is back as it was. More minutes would show smaller gains.")
+        more = " With more minutes the answer would be surer." if ran["verdict"] == "none" else ""
+        lines.append(f"Every parameter is back as it was.{more}")
     return "\n".join(lines)
 
 

@@ -213,6 +213,9 @@ def _decide(
         return "worse", True, "the whole interval lies below 1"
     if high < 1 + minimum_gain:
         return "none", True, f"a gain of {minimum_gain:.0%} is excluded"
+    if low > 1:
+        least = f"{minimum_gain:.0%}, the least that is worth having"
+        return "none", False, f"some gain is certain, but not that it is {least}"
     return "none", False, "the pairs that fit do not show a gain for certain"
 
 
