@@ -184,6 +184,7 @@ def test_a_sentence_is_understood(text, kind):
         ("same, but don't touch the scheduler", {"exclude": SCHEDULER}),
         ("again, only vm.swappiness", {"only": ("vm.swappiness",)}),
         ("then take 5 minutes", {"minutes": 5}),
+        ("optimize for redis, 10 minutes at most", {"minutes": 10}),
         ("--minutes 4.1", {"minutes": 4.1}),
         ("make it 40 trials instead", {"trials": 40}),
         ("again without huge pages, 5 minutes", {"exclude": HUGE, "minutes": 5}),

@@ -56,7 +56,8 @@ _LEAD = (
 _HALF = re.compile(rf"{_LEAD}?\s*\b(?P<part>half an?|(?:a )?quarter of an) hour\b", re.I)
 _TIME = re.compile(
     rf"(?P<lead>(?:{_LEAD} (?:about |only |roughly )?)+)?\b{_NUMBER}[ -]?"
-    r"(?P<unit>minutes?|mins?|min|m|hours?|hrs?|h)\b",
+    r"(?P<unit>minutes?|mins?|min|m|hours?|hrs?|h)\b"
+    r"(?: (?:at (?:the )?most|max(?:imum)?|tops|or (?:so|less)|in total|altogether)\b)?",
     re.I,
 )
 _LASTING = re.compile(r"\b(runs?|running|lasts?|lasting|takes|every|of)( for| about)?\s*$", re.I)
