@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sealtune.benchmarks.confinement import describe
 from sealtune.benchmarks.loopback import free_port, listening
@@ -159,7 +160,7 @@ def _ender(process: "subprocess.Popen[bytes]") -> Callable[[], None]:
     return end
 
 
-def _plain(place: Workplace, output: int) -> dict[str, object]:
+def _plain(place: Workplace, output: int) -> dict[str, Any]:
     account = place.account
     return {
         "cwd": place.path,

@@ -14,6 +14,7 @@ written.
 import argparse
 import contextlib
 import http.cookiejar
+import math
 import os
 import signal
 import subprocess
@@ -135,10 +136,11 @@ def measure(workload: str, pairs: int, run_seconds: float, seed: int) -> int:
                             beside += time.monotonic() - began
                         values[watched] = last.value
                     others.go_on()
-                    if values[True] and values[False]:
+                    with_it, without = values[True], values[False]
+                    if with_it and without:
                         sign = 1.0 if plan.adapter.direction == "maximize" else -1.0
-                        logs.append(sign * float(np.log(values[True] / values[False])))
-                        print(f"pair {number + 1}: {np.exp(logs[-1]):.3f}", flush=True)
+                        logs.append(sign * math.log(with_it / without))
+                        print(f"pair {number + 1}: {math.exp(logs[-1]):.3f}", flush=True)
         store.finish(session, "finished")
     return _tell(plan.adapter.metric, logs, cpu / beside)
 

@@ -1,4 +1,4 @@
-"""The searches at once on a few processes; stopped by Ctrl-C without losing what is finished."""
+"""The searches at once on a few processes; stopped without losing what is finished."""
 
 import os
 import signal
@@ -18,7 +18,9 @@ _SAY_EVERY = 30.0
 
 
 def run_all(todo: Sequence[Job], results: Results, processes: int) -> int:
-    """Run `todo`; return 0, 1 if a search broke, `STOPPED` after Ctrl-C."""
+    """Run `todo`; return 0, 1 if a search broke, `STOPPED` after Ctrl-C or SIGTERM."""
+    # Its processes would go on by themselves if this one were simply ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # One thread each, read when numpy loads in the spawned processes: they share the cores.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from importlib import import_module
 
 import numpy as np
+import psutil
 import pytest
 from bench.families import family
 from bench.ground import Ground
@@ -429,8 +430,14 @@ def test_the_command_resumes_and_prints(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_it_and_keeps_what_is_finished(tmp_path):
-    """To the whole group, as a terminal sends it: 130 within seconds, and every line is whole."""
+@pytest.mark.parametrize(
+    ("send", "sent"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)], ids=["all", "one"]
+)
+def test_being_stopped_keeps_what_is_finished(tmp_path, send, sent):
+    """
+    Ctrl-C to the group, as a terminal sends it, or SIGTERM to the process alone: 130 within
+    seconds, every line is whole, and no process goes on.
+    """
     path = tmp_path / "out.jsonl"
     line = [sys.executable, "-m", "bench.search_quality", "--methods", "random", "--seeds", "500",
             "--first", "1000", "--surfaces", "four-cliff", "--out", str(path)]  # fmt: skip
@@ -445,7 +452,7 @@ def test_ctrl_c_stops_it_and_keeps_what_is_finished(tmp_path):
             if path.exists() and path.read_text().count("\n") > 3:
                 break
             time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)
+        send(process.pid, sent)
         _, said = process.communicate(timeout=30)
     finally:
         process.kill()
@@ -454,3 +461,14 @@ def test_ctrl_c_stops_it_and_keeps_what_is_finished(tmp_path):
     assert "the same command goes on" in said
     assert "Traceback" not in said
     assert len(Results.load(path).outcomes) >= 3
+    deadline = time.monotonic() + 10
+    while left := [one for one in psutil.process_iter() if _in_group(one, process.pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def _in_group(process, group):
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
