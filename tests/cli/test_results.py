@@ -159,6 +159,19 @@ def test_export_says_how_to_open_what_it_wrote(stored, tmp_path, capsys):
         results.export()
 
 
+def test_the_exported_config_is_that_of_the_session(stored, tmp_path, capsys):
+    """
+    It is what was stored, the line says how to run it, and nothing is replaced untold.
+    """
+    path = tmp_path / "again.json"
+    results.export(config=path)
+    assert session().config == json.loads(path.read_text())
+    assert f"sealtune run {path} --seed 13" in capsys.readouterr().out
+    with pytest.raises(InputError, match="there already"):
+        results.export(config=path)
+    results.export(config=path, force=True)
+
+
 def test_json_of_a_session_is_what_the_session_left(stored, capsys):
     """
     ``report --json`` is the result as it was stored.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.report.example import run, runs, session, tried
+from tests.report.example import result, run, runs, session, tried
 
 from sealtune.report.history import curve, failures, search_ratios, unit_of
 from sealtune.report.machine_facts import facts_lines
@@ -116,6 +116,22 @@ def test_each_outcome_has_its_own_next_steps(changes, labels):
     commands = " ".join(step.command for step in steps)
     assert ("apply" in commands) == (changes == {})
     assert "--seed 13" in steps[-1].command
+
+
+@pytest.mark.parametrize("command", ["", "sealtune mcp"])
+def test_a_session_without_a_command_line_is_reproduced_from_its_config(command):
+    """
+    What a conversation or an assistant began has a config, and how it was run, to run again.
+    """
+    asked = {"command": command, "minutes": 7.5, "tactician": "tpe", "workdir": "/srv/a b"}
+    step = next_steps(session(arguments=asked, result={**result(), "command": command}))[-1]
+    export, again = step.command.split(" && ")
+    assert "sealtune export 20261122-0344-28 --config 20261122-0344-28.json" == export
+    assert again == (
+        "sealtune run 20261122-0344-28.json --seed 13 --minutes 7.5 --workdir '/srv/a b' "
+        "--tactician tpe"
+    )
+    assert "export" not in next_steps(session(arguments={}, config={}, result={}))[-1].command
 
 
 def test_facts_that_are_not_known_are_left_out():

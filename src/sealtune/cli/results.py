@@ -178,18 +178,31 @@ def export(
             help="Write the search as a study of Optuna's: SQLite for .db, else a journal.",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Write the session's config, for `sealtune run`."),
+    ] = None,
     force: Force = False,
 ) -> int:
-    """Export the search of a session, for optuna-dashboard and Optuna's plots."""
+    """Export a session: its config to run again, its search for optuna-dashboard."""
     from sealtune.entry import open_store
     from sealtune.report.optuna_study import export_study
+    from sealtune.report.steps import run_again
     from sealtune.store.moments import told_card
 
-    if optuna is None:
-        raise InputError("to where?", fix="sealtune export SESSION --optuna FILE.db")
+    if optuna is None and config is None:
+        raise InputError(
+            "what, and to where?",
+            fix="sealtune export SESSION --config FILE.json, or --optuna FILE.db",
+        )
     with open_store() as store:
         row = store.session(session)
         trials, card = store.trials(row.id), told_card(store.moments(row.id))
-    address = export_study(row, trials, optuna, force=force, card=card)
-    print(f"written: {optuna}   (open it with: optuna-dashboard {address})")
+    if config is not None:
+        text = json.dumps(row.config, indent=2, ensure_ascii=False) + "\n"
+        write_file(config, text, replace=force)
+        print(f"written: {config}   (run it with: {run_again(row, str(config))})")
+    if optuna is not None:
+        address = export_study(row, trials, optuna, force=force, card=card)
+        print(f"written: {optuna}   (open it with: optuna-dashboard {address})")
     return 0

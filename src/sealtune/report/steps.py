@@ -60,10 +60,36 @@ def _reproduce(row: "SessionRow") -> Step:
     command = with_seed(str(given or ""), row.seed)
     same = f"With seed {row.seed} it makes the same choices again"
     if not command or command.split()[1:2] == ["mcp"]:  # an assistant began it, not that command
-        return Step("Reproduce", f"It was begun by another program. {same}.")
+        if not row.config:
+            return Step("Reproduce", f"It was begun by another program. {same}.")
+        file = f"{row.id}.json"
+        text = f"It was begun in a conversation or by another program. {same}."
+        export = f"sealtune export {row.id} --config {file}"
+        return Step("Reproduce", text, f"{export} && {run_again(row, file)}")
     if row.simulated:
         return Step("Reproduce", f"{same}, and simulates the same machine.", command)
     return Step("Reproduce", f"{same}; what is measured is this machine's, then.", command)
+
+
+def run_again(row: "SessionRow", path: str) -> str:
+    """Return the command that runs the session's config, written to `path`, as it was run."""
+    asked = row.arguments
+    words = ["sealtune", "run", path, "--seed", str(row.seed)]
+    for name in ("minutes", "trials", "run_seconds", "workdir"):
+        if asked.get(name) is not None:
+            words += [
+                f"--{name.replace('_', '-')}",
+                f"{asked[name]:g}" if name != "workdir" else asked[name],
+            ]
+    if asked.get("tactician", "ppo") != "ppo":
+        words += ["--tactician", asked["tactician"]]
+    if asked.get("compare"):
+        words += ["--compare", ",".join(asked["compare"])]
+    if not asked.get("use_prior", True):
+        words.append("--no-prior")
+    if row.simulated:
+        words.append("--dry-run")
+    return shlex.join(words)
 
 
 def with_seed(command: str, seed: int) -> str:
