@@ -132,13 +132,18 @@ def catalogued(name: str) -> Knob | None:
 
 
 def safe_name(name: str) -> str:
-    """Return `name` as a part of file names: letters, digits and single dashes.
+    """Return `name` as a part of file names: letters, digits and single dashes, 40 at most.
 
     >>> safe_name("PostgreSQL OLTP / ../../etc"), safe_name("...")
     ('postgresql-oltp-etc', 'setting')
+    >>> safe_name("make this box fast for a redis cache with one client")
+    'make-this-box-fast-for-a-redis-cache'
     """
-    words = re.findall(r"[a-z0-9]+", name.lower())
-    return "-".join(words)[:_NAME_LENGTH].strip("-") or "setting"
+    whole = "-".join(re.findall(r"[a-z0-9]+", name.lower()))
+    cut = whole[: _NAME_LENGTH + 1]
+    if len(cut) > _NAME_LENGTH:  # whole words, unless the first one is too long by itself
+        cut = cut.rpartition("-")[0] or cut[:_NAME_LENGTH]
+    return cut or "setting"
 
 
 def one_line(text: str) -> str:
