@@ -44,6 +44,8 @@ def run_all(todo: Sequence[Job], results: Results, processes: int) -> int:
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here, --table prints what there is")
         code = STOPPED
+        for worker in list((pool._processes or {}).values()):
+            worker.terminate()  # else it would finish the searches that it has been given
     finally:
         pool.shutdown(cancel_futures=True)
     return code

@@ -60,6 +60,15 @@ def test_a_name_is_safe_in_a_path(text):
     assert not name.endswith("-")
 
 
+def test_long_names_that_begin_alike_stay_apart():
+    """
+    Two workloads never share one file because their descriptions begin with the same words.
+    """
+    said = "optimize this system for a write-heavy {} database"
+    names = {safe_name(said.format(kind)) for kind in ("PostgreSQL", "MySQL", "MariaDB")}
+    assert 3 == len(names)
+
+
 def test_a_hostile_reason_adds_no_line(plan):
     """
     A reason with line breaks changes neither file's settings.

@@ -126,12 +126,14 @@ def test_a_session_without_a_command_line_is_reproduced_from_its_config(command)
     asked = {"command": command, "minutes": 7.5, "tactician": "tpe", "workdir": "/srv/a b"}
     step = next_steps(session(arguments=asked, result={**result(), "command": command}))[-1]
     export, again = step.command.split(" && ")
-    assert "sealtune export 20261122-0344-28 --config 20261122-0344-28.json" == export
+    assert "sealtune export 20261122-0344-28 --config 20261122-0344-28.json --force" == export
     assert again == (
         "sealtune run 20261122-0344-28.json --seed 13 --minutes 7.5 --workdir '/srv/a b' "
         "--tactician tpe"
     )
     assert "export" not in next_steps(session(arguments={}, config={}, result={}))[-1].command
+    several = {"command": command, "rivals": [{}]}  # one file holds one strategy
+    assert "export" not in next_steps(session(arguments=several, result={}))[-1].command
 
 
 def test_facts_that_are_not_known_are_left_out():

@@ -1,6 +1,7 @@
 """What applying a setting would write, decided in full before anything is touched."""
 
 import difflib
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from sealtune.catalogue.knob import ABSENT, Knob, Under
 from sealtune.errors import ApplyError, KnobError
 
 _NAME_LENGTH = 40
+_MARK_LENGTH = 4
 _COMMENT_LENGTH = 160
 _VALUE = re.compile(r"[A-Za-z0-9_.:+-]+( [A-Za-z0-9_.:+-]+)*")
 _PATH = re.compile(r"/(proc/sys|sys)(/[A-Za-z0-9_.:@+-]+)+")
@@ -134,16 +136,20 @@ def catalogued(name: str) -> Knob | None:
 def safe_name(name: str) -> str:
     """Return `name` as a part of file names: letters, digits and single dashes, 40 at most.
 
+    A long one is cut at a word and told from others that begin alike by a part of its hash.
+
     >>> safe_name("PostgreSQL OLTP / ../../etc"), safe_name("...")
     ('postgresql-oltp-etc', 'setting')
     >>> safe_name("make this box fast for a redis cache with one client")
-    'make-this-box-fast-for-a-redis-cache'
+    'make-this-box-fast-for-a-redis-8bf4'
     """
     whole = "-".join(re.findall(r"[a-z0-9]+", name.lower()))
-    cut = whole[: _NAME_LENGTH + 1]
-    if len(cut) > _NAME_LENGTH:  # whole words, unless the first one is too long by itself
-        cut = cut.rpartition("-")[0] or cut[:_NAME_LENGTH]
-    return cut or "setting"
+    if len(whole) <= _NAME_LENGTH:
+        return whole or "setting"
+    mark = hashlib.sha256(whole.encode()).hexdigest()[:_MARK_LENGTH]
+    room = _NAME_LENGTH - _MARK_LENGTH - 1
+    cut = whole[: room + 1]
+    return f"{cut.rpartition('-')[0] or cut[:room]}-{mark}"
 
 
 def one_line(text: str) -> str:

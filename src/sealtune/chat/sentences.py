@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sealtune.report.format import clock, memory
+from sealtune.verdict import MINIMUM_GAIN
 
 Result = Mapping[str, Any]
 
@@ -63,9 +64,15 @@ def result(ran: Result, explained: Result) -> str:
     elif ran["can_be_applied"]:
         lines.append("Every parameter is back as it was. The gain can be kept:")
     else:
-        more = " With more minutes the answer would be surer." if ran["verdict"] == "none" else ""
+        more = " With more minutes the answer would be surer." if _is_open(ran) else ""
         lines.append(f"Every parameter is back as it was.{more}")
     return "\n".join(lines)
+
+
+def _is_open(ran: Result) -> bool:
+    """Whether fresh pairs were run and leave a gain worth having possible."""
+    gain = ran.get("gain") or {}
+    return bool(ran["verdict"] == "none" and gain.get("ci_high", 0.0) > 1 + MINIMUM_GAIN)
 
 
 def explanation(found: Result) -> str:

@@ -95,6 +95,9 @@ def _propose_call(intent: Intent, past: Past) -> Step:
     if before is not None and intent.kind == "again":
         earlier = dict(before.arguments)
         description = str(earlier.pop("description", ""))
+        if intent.wishes.minutes or intent.wishes.trials:
+            # A new limit stands by itself: beside the old one the smaller would win.
+            earlier = {k: v for k, v in earlier.items() if k not in ("minutes", "trials")}
     elif before is not None and before.error and intent.wishes == NO_WISHES:
         # The description was not understood; what was wished for beside it still holds.
         earlier = {k: v for k, v in before.arguments.items() if k != "description"}

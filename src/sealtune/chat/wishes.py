@@ -53,17 +53,20 @@ _LEAD = (
     r"\bup to|\bmax(?:imum)?|\bno more than|\bnot longer than|\bspend|"
     r"(?:^|(?<=, )|(?<=and ))(?:use|take)|\bgive (?:it|yourself)|\bonly|\bjust|\bwith|\bbut)"
 )
-_HALF = re.compile(rf"{_LEAD}?\s*\b(?P<part>half an?|(?:a )?quarter of an) hour\b", re.I)
+_TAIL = (
+    r"(?: (?:at (?:the )?most|at least|max(?:imum)?|tops|or (?:so|less|more)|in total|altogether)"
+    r"(?=\s*(?:$|[,.;!?]|and\b)))?"
+)
+_HALF = re.compile(rf"{_LEAD}?\s*\b(?P<part>half an?|(?:a )?quarter of an) hour\b{_TAIL}", re.I)
 _TIME = re.compile(
     rf"(?P<lead>(?:{_LEAD} (?:about |only |roughly )?)+)?\b{_NUMBER}[ -]?"
-    r"(?P<unit>minutes?|mins?|min|m|hours?|hrs?|h)\b"
-    r"(?: (?:at (?:the )?most|max(?:imum)?|tops|or (?:so|less)|in total|altogether)\b)?",
+    rf"(?P<unit>minutes?|mins?|min|m|hours?|hrs?|h)\b{_TAIL}",
     re.I,
 )
 _LASTING = re.compile(r"\b(runs?|running|lasts?|lasting|takes|every|of)( for| about)?\s*$", re.I)
 _TRIALS = re.compile(
     rf"(?:{_LEAD} (?:about |only )?)?\b{_NUMBER} "
-    r"(?:trials?|tries|attempts?|settings|rounds|experiments?|iterations?|evaluations?)\b",
+    rf"(?:trials?|tries|attempts?|settings|rounds|experiments?|iterations?|evaluations?)\b{_TAIL}",
     re.I,
 )
 _BENCHMARK = re.compile(
@@ -104,11 +107,18 @@ _GENERAL = re.compile(
 _FLAG = re.compile(rf"--(?P<unit>minutes|trials)[ =]{_NUMBER}", re.I)
 _FILLER = re.compile(
     r"\b(?:then|well|so|fine|sure|ok(?:ay)?|yes|all right|alright|please|now|instead|rather|"
-    r"take|use|make|let'?s|say|give|allow|try|spend|go|run|do|have|wait|can|may|could|would|will|"
-    r"it|you|i|we|that|this|yourself|is|be|in|for|at|up|to|with|most|about|only|just|how|what|"
-    r"and|but|a|another|enough|good|too)\b|[ ,.!?;]",
+    r"take|use|make|let'?s|say|give|allow|try|spend|go|run|do|have|(?:i|we) (?:can|could) wait|"
+    r"can|may|could|it|you|i|we|that|yourself|is|in|for|at|up|to|with|about|only|just|how|what|"
+    r"and|but|enough|good|too)\b|[ ,.!?;]",
     re.I,
 )
+_ASKING = re.compile(
+    r"(?:what|how) (?!about\b)|(?:is|are|was|will|would|does?|did|has|had|have|which|why|when|"
+    r"could (?:that|it|this)|can (?:that|it|this))\b",
+    re.I,
+)
+_ONE = re.compile(r"(?:an?|one)\b(?! ?h)", re.I)
+"""Of a minute or a trial: "one minute, please" asks for patience. An hour is an hour."""
 
 
 PARTS = ("disk", "network", "memory", "cpu")
@@ -124,7 +134,7 @@ def read_wishes(text: str, topics: Collection[str] = ()) -> tuple[Wishes, str]:
             describes no workload; without any, words such as "without the disk" count only where
             they cannot be part of the workload.
     """
-    minutes, rest = _minutes(text)
+    minutes, rest = _minutes(_unflagged(text))
     trials, rest = _trials(rest)
     benchmark, rest = _benchmark(rest)
     unknown: list[str] = []
@@ -145,15 +155,29 @@ def read_wishes(text: str, topics: Collection[str] = ()) -> tuple[Wishes, str]:
 
 
 def bare_limit(text: str) -> Wishes | None:
-    """Return the time or number of trials that is all that `text` says, ``None`` if it says more.
+    """Return the time and the number of trials if `text` says nothing else, else ``None``.
 
     "then take 5 minutes" is one; "5 minutes of batch jobs" is a workload.
     """
-    text = _FLAG.sub(lambda found: f"{found['number']} {found['unit']}", text)
-    found = _HALF.search(text) or _TIME.search(text) or _TRIALS.search(text)
-    if found is None or _FILLER.sub("", _without(text, found)):
+    rest, parts = _unflagged(text), []
+    if _ASKING.match(rest.strip()):
         return None
-    return read_wishes(found[0].strip())[0]
+    for form in (_HALF, _TIME, _TRIALS):
+        if found := form.search(rest):
+            if "number" in found.groupdict() and _ONE.match(
+                found[0], found.start("number") - found.start()
+            ):
+                return None
+            parts.append(found[0].strip())
+            rest = _without(rest, found)
+    if not parts or _FILLER.sub("", rest):
+        return None
+    return read_wishes(", ".join(parts))[0]
+
+
+def _unflagged(text: str) -> str:
+    """Return `text` with options of the command line as words: they stand in our own errors."""
+    return _FLAG.sub(lambda found: f", {found['number']} {found['unit']}", text)
 
 
 def _minutes(text: str) -> tuple[float | None, str]:
@@ -219,4 +243,6 @@ def _without(text: str, found: re.Match[str]) -> str:
 
 
 def _number(text: str) -> float:
+    if re.fullmatch(r"\d+,\d{3}", text):
+        return float(text.replace(",", ""))
     return float(_NUMBERS.get(text.lower()) or text.replace(",", "."))

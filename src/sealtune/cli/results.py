@@ -186,6 +186,7 @@ def export(
 ) -> int:
     """Export a session: its config to run again, its search for optuna-dashboard."""
     from sealtune.entry import open_store
+    from sealtune.report.format import printable
     from sealtune.report.optuna_study import export_study
     from sealtune.report.steps import run_again
     from sealtune.store.moments import told_card
@@ -199,9 +200,12 @@ def export(
         row = store.session(session)
         trials, card = store.trials(row.id), told_card(store.moments(row.id))
     if config is not None:
-        text = json.dumps(row.config, indent=2, ensure_ascii=False) + "\n"
-        write_file(config, text, replace=force)
-        print(f"written: {config}   (run it with: {run_again(row, str(config))})")
+        if not row.config:
+            raise InputError(f"{row.id} has no config", fix="Choose another: sealtune sessions")
+        write_file(config, json.dumps(row.config, indent=2) + "\n", replace=force)
+        more = len(row.arguments.get("rivals") or ()) or row.arguments.get("strategies", 1) - 1
+        note = f"; {more} other strategies of it are not in the file" if more else ""
+        print(printable(f"written: {config}   (run it with: {run_again(row, str(config))}{note})"))
     if optuna is not None:
         address = export_study(row, trials, optuna, force=force, card=card)
         print(f"written: {optuna}   (open it with: optuna-dashboard {address})")

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from sealtune.store import SessionRow
 
 
+_OPTIONS = {"workdir": "--workdir", "approved_command": "--approve-command"}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do.
@@ -25,7 +28,7 @@ class Step:
 
 def next_steps(row: "SessionRow") -> tuple[Step, ...]:
     """Return what can be done with a session, in the order in which people ask for it."""
-    return (*_keeping(row), _reproduce(row))
+    return (*_keeping(row), reproduction(row))
 
 
 def _keeping(row: "SessionRow") -> list[Step]:
@@ -55,16 +58,17 @@ def _keeping(row: "SessionRow") -> list[Step]:
     return steps
 
 
-def _reproduce(row: "SessionRow") -> Step:
+def reproduction(row: "SessionRow") -> Step:
+    """Return how the session is run again with the choices that it made."""
     given = (row.result or {}).get("command") or row.arguments.get("command")
     command = with_seed(str(given or ""), row.seed)
     same = f"With seed {row.seed} it makes the same choices again"
     if not command or command.split()[1:2] == ["mcp"]:  # an assistant began it, not that command
-        if not row.config:
+        if not row.config or row.arguments.get("rivals"):  # one file holds one strategy
             return Step("Reproduce", f"It was begun by another program. {same}.")
         file = f"{row.id}.json"
         text = f"It was begun in a conversation or by another program. {same}."
-        export = f"sealtune export {row.id} --config {file}"
+        export = f"sealtune export {row.id} --config {file} --force"
         return Step("Reproduce", text, f"{export} && {run_again(row, file)}")
     if row.simulated:
         return Step("Reproduce", f"{same}, and simulates the same machine.", command)
@@ -74,15 +78,17 @@ def _reproduce(row: "SessionRow") -> Step:
 def run_again(row: "SessionRow", path: str) -> str:
     """Return the command that runs the session's config, written to `path`, as it was run."""
     asked = row.arguments
-    words = ["sealtune", "run", path, "--seed", str(row.seed)]
-    for name in ("minutes", "trials", "run_seconds", "workdir"):
+    # A name that begins with a dash would be taken for an option.
+    words = ["sealtune", "run", f"./{path}" if path.startswith("-") else path]
+    words += ["--seed", str(row.seed)]
+    for name in ("minutes", "trials", "run_seconds"):
         if asked.get(name) is not None:
-            words += [
-                f"--{name.replace('_', '-')}",
-                f"{asked[name]:g}" if name != "workdir" else asked[name],
-            ]
+            words += [f"--{name.replace('_', '-')}", f"{asked[name]:.10g}"]
+    for name in ("workdir", "approved_command"):
+        if asked.get(name):
+            words += [_OPTIONS[name], str(asked[name])]
     if asked.get("tactician", "ppo") != "ppo":
-        words += ["--tactician", asked["tactician"]]
+        words += ["--tactician", str(asked["tactician"])]
     if asked.get("compare"):
         words += ["--compare", ",".join(asked["compare"])]
     if not asked.get("use_prior", True):

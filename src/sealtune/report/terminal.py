@@ -109,7 +109,8 @@ class Progress:
             curve = sparkline(self._search, width=width, ascii_only=self._ascii)
             parts.append(self._line((f"search  {curve}", "cyan")))
             if last is not None and last.best is not None:
-                parts.append(self._line(f"best    {percent(last.best)} (a single run; the pairs decide)"))
+                best = f"best    {percent(last.best)} (a single run; the pairs decide)"
+                parts.append(self._line(best))
         if self._pairs:
             parts.append(self._line(self._pairs_line()))
         parts += [self._line((f"note    {note}", "yellow")) for note in self._notes[-_NOTES:]]

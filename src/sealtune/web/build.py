@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sealtune.benchmarks.measurement import Direction
 from sealtune.machine.metrics import METRICS
+from sealtune.report.steps import reproduction
 from sealtune.store import Moment, SessionRow, TrialRow
 from sealtune.web.history import confirmation_of, runs_of
 from sealtune.web.measured import Importance, Run
@@ -100,7 +101,7 @@ def build(stored: Stored, present: Present) -> Snapshot:
         tacticians=tuple(said.card.get("tacticians") or [row.arguments.get("tactician", "")]),
         strategist=str(result.get("strategist") or row.config.get("strategist", "")),
         seed=row.seed,
-        command=str(row.arguments.get("command", "")),
+        command=reproduction(row).command,
         benchmark=benchmark,
         plan=tuple(PlannedPhase(**one) for one in said.card.get("clock", ())),
         notices=tuple(said.card.get("notices", ())),
