@@ -170,6 +170,22 @@ def test_the_exported_config_is_that_of_the_session(stored, tmp_path, capsys):
     with pytest.raises(InputError, match="there already"):
         results.export(config=path)
     results.export(config=path, force=True)
+    assert "strategies" not in capsys.readouterr().out
+
+
+def test_an_export_of_several_strategies_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    """
+    One file holds one config: that there were others is said, not passed over.
+    """
+    monkeypatch.setenv("SEALTUNE_STORE", str(tmp_path / "sessions.db"))
+    with SqliteStore(tmp_path / "sessions.db") as store:
+        store.begin(NewSession("x", config=session().config, arguments={"rivals": [{}, {}]}))
+    results.export(config=tmp_path / "one.json")
+    assert "2 others are not in the file" in capsys.readouterr().out
+    with SqliteStore(tmp_path / "sessions.db") as store:
+        store.begin(NewSession("an old one"))
+    with pytest.raises(InputError, match="no config"):
+        results.export(config=tmp_path / "two.json")
 
 
 def test_json_of_a_session_is_what_the_session_left(stored, capsys):

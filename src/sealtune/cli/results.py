@@ -203,9 +203,9 @@ def export(
         if not row.config:
             raise InputError(f"{row.id} has no config", fix="Choose another: sealtune sessions")
         write_file(config, json.dumps(row.config, indent=2) + "\n", replace=force)
-        more = len(row.arguments.get("rivals") or ()) or row.arguments.get("strategies", 1) - 1
-        note = f"; {more} other strategies of it are not in the file" if more else ""
-        print(printable(f"written: {config}   (run it with: {run_again(row, str(config))}{note})"))
+        print(printable(f"written: {config}   (run it with: {run_again(row, str(config))})"))
+        if others := len(row.arguments.get("rivals") or ()):
+            print(f"note: that session compared strategies; {others} others are not in the file")
     if optuna is not None:
         address = export_study(row, trials, optuna, force=force, card=card)
         print(f"written: {optuna}   (open it with: optuna-dashboard {address})")

@@ -8,7 +8,14 @@ if TYPE_CHECKING:
     from sealtune.store import SessionRow
 
 
-_OPTIONS = {"workdir": "--workdir", "approved_command": "--approve-command"}
+_OPTIONS = {
+    "minutes": "--minutes",
+    "trials": "--trials",
+    "run_seconds": "--run-seconds",
+    "workdir": "--workdir",
+    "approved_command": "--approve-command",
+}
+"""What was asked for, as options of ``sealtune run``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +88,9 @@ def run_again(row: "SessionRow", path: str) -> str:
     # A name that begins with a dash would be taken for an option.
     words = ["sealtune", "run", f"./{path}" if path.startswith("-") else path]
     words += ["--seed", str(row.seed)]
-    for name in ("minutes", "trials", "run_seconds"):
-        if asked.get(name) is not None:
-            words += [f"--{name.replace('_', '-')}", f"{asked[name]:.10g}"]
-    for name in ("workdir", "approved_command"):
-        if asked.get(name):
-            words += [_OPTIONS[name], str(asked[name])]
+    for name, option in _OPTIONS.items():
+        if value := asked.get(name):
+            words += [option, value if isinstance(value, str) else f"{value:.10g}"]
     if asked.get("tactician", "ppo") != "ppo":
         words += ["--tactician", str(asked["tactician"])]
     if asked.get("compare"):
